@@ -1,0 +1,163 @@
+// Package enginetest holds the conformance suite of [runtime.Engine] and a fake that passes it.
+package enginetest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+
+	"troupe/runtime"
+)
+
+// Options of a fake engine. Zero values mean 64 tokens, 1024 positions, 16 positions a block, 64 blocks.
+type Options struct {
+	Vocab, Context, BlockTokens, Blocks int
+	// BeforeStep, if set, sees every batch before it is computed; an error fails the step. It may block or panic: that is its purpose.
+	BeforeStep func(rows []runtime.Row) error
+}
+
+// Fake is an engine whose blocks hold token ids and whose logits are a hash of every token that a row reads through its block table. So a lease that
+// is lost, mixed up, shared by mistake or wrongly reused changes the tokens that come out. It costs next to nothing.
+type Fake struct {
+	info   runtime.EngineInfo
+	before func(rows []runtime.Row) error
+
+	mu     sync.Mutex // protects the following fields
+	kv     []int32    // token at block*BlockTokens+offset; -1 where nothing was written
+	closed bool
+}
+
+// NewFake makes a fake engine.
+func NewFake(o Options) *Fake {
+	or := func(v, def int) int {
+		if v == 0 {
+			return def
+		}
+		return v
+	}
+	info := runtime.EngineInfo{
+		Tag: "fake", Vocab: or(o.Vocab, 64), Context: or(o.Context, 1024),
+		BlockTokens: or(o.BlockTokens, 16), Blocks: or(o.Blocks, 64),
+	}
+	info.BlockBytes = int64(info.BlockTokens) * 4
+	f := &Fake{info: info, before: o.BeforeStep, kv: make([]int32, info.Blocks*info.BlockTokens)}
+	for i := range f.kv {
+		f.kv[i] = -1
+	}
+	return f
+}
+
+// Info implements [runtime.Engine].
+func (f *Fake) Info() runtime.EngineInfo { return f.info }
+
+// Close implements [runtime.Engine].
+func (f *Fake) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
+	return nil
+}
+
+// Step implements [runtime.Engine].
+func (f *Fake) Step(rows []runtime.Row) ([]runtime.Result, error) {
+	if f.before != nil {
+		if err := f.before(rows); err != nil {
+			return nil, err
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return nil, fmt.Errorf("fake engine: step after close")
+	}
+	if err := runtime.CheckRows(f.info, rows); err != nil {
+		return nil, err
+	}
+	for _, r := range rows {
+		for i, t := range r.Tokens {
+			f.kv[f.at(r, r.Start+i)] = t
+		}
+	}
+	out := make([]runtime.Result, len(rows))
+	for i, r := range rows {
+		if r.Want == 0 {
+			continue
+		}
+		h, err := f.hash(r)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = result(h, f.info.Vocab, r.Want)
+	}
+	return out, nil
+}
+
+func (f *Fake) at(r runtime.Row, pos int) int {
+	return int(r.Blocks[pos/f.info.BlockTokens])*f.info.BlockTokens + pos%f.info.BlockTokens
+}
+
+func (f *Fake) hash(r runtime.Row) (uint64, error) {
+	h := newHash()
+	for pos := range r.Start + len(r.Tokens) {
+		t := f.kv[f.at(r, pos)]
+		if t < 0 {
+			return 0, fmt.Errorf("fake engine: position %d of block %d is read and was never written", pos, r.Blocks[pos/f.info.BlockTokens])
+		}
+		h.add(t)
+	}
+	return h.sum, nil
+}
+
+// Greedy returns the n tokens that a fake of this vocabulary generates greedily after a prompt: the reference for whatever the server does.
+func Greedy(vocab int, prompt []int32, n int) []int32 {
+	h := newHash()
+	for _, t := range prompt {
+		h.add(t)
+	}
+	var out []int32
+	for range n {
+		next := runtime.TopOf(logits(h.sum, vocab), 1)[0].ID
+		out = append(out, next)
+		h.add(next)
+	}
+	return out
+}
+
+func result(h uint64, vocab, want int) runtime.Result {
+	if want == 1 { // the cheap path for load tests: the best token without a row of logits
+		id, top := bestOf(h, vocab)
+		return runtime.Result{Top: []runtime.Candidate{{ID: id, Logit: top}}, LogSumExp: top}
+	}
+	row := logits(h, vocab)
+	r := runtime.Result{LogSumExp: runtime.LogSumExp(row)}
+	if want == runtime.WantAll {
+		r.Logits = row
+	} else {
+		r.Top = runtime.TopOf(row, want)
+	}
+	return r
+}
+
+// logits makes a row whose best entry is the one bestOf names.
+func logits(h uint64, vocab int) []float32 {
+	rng := rand.New(rand.NewPCG(h, 1))
+	row := make([]float32, vocab)
+	for i := range row {
+		row[i] = float32(rng.NormFloat64())
+	}
+	id, top := bestOf(h, vocab)
+	row[id] = top
+	return row
+}
+
+func bestOf(h uint64, vocab int) (int32, float32) { return int32(h >> 11 % uint64(vocab)), 12 }
+
+// hash is FNV-1a over token ids.
+type hash struct{ sum uint64 }
+
+func newHash() *hash { return &hash{14695981039346656037} }
+
+func (h *hash) add(t int32) {
+	h.sum = (h.sum ^ uint64(uint32(t))) * 1099511628211
+	h.sum ^= h.sum >> 29
+}
