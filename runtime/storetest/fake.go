@@ -1,0 +1,108 @@
+// Package storetest holds the conformance suite of [runtime.Store] and a fake that passes it.
+package storetest
+
+import (
+	"bytes"
+	"slices"
+	"sync"
+
+	"troupe/runtime"
+)
+
+// Fake is a store in memory.
+type Fake struct {
+	mu        sync.Mutex // protects the following fields
+	manifests map[string]runtime.Manifest
+	blocks    map[runtime.BlockKey][]byte
+}
+
+// NewFake makes an empty store.
+func NewFake() *Fake {
+	return &Fake{manifests: map[string]runtime.Manifest{}, blocks: map[runtime.BlockKey][]byte{}}
+}
+
+// Save implements [runtime.Store].
+func (f *Fake) Save(m runtime.Manifest, block func(i int) ([]byte, error)) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fresh := map[runtime.BlockKey][]byte{}
+	for i, key := range m.Blocks {
+		if f.blocks[key] != nil || fresh[key] != nil {
+			continue
+		}
+		data, err := block(i)
+		if err != nil {
+			return err
+		}
+		fresh[key] = append([]byte{}, data...)
+	}
+	for key, data := range fresh {
+		f.blocks[key] = data
+	}
+	m.Tokens, m.Blocks = slices.Clone(m.Tokens), slices.Clone(m.Blocks)
+	f.manifests[m.Agent] = m
+	f.collect()
+	return nil
+}
+
+// Manifest implements [runtime.Store].
+func (f *Fake) Manifest(agent string) (runtime.Manifest, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	m, ok := f.manifests[agent]
+	if !ok {
+		return m, runtime.Errorf(runtime.Unknown, "no saved agent %q", agent)
+	}
+	m.Tokens, m.Blocks = slices.Clone(m.Tokens), slices.Clone(m.Blocks)
+	return m, nil
+}
+
+// Agents implements [runtime.Store].
+func (f *Fake) Agents() ([]string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ids := []string{}
+	for id := range f.manifests {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
+// Block implements [runtime.Store].
+func (f *Fake) Block(key runtime.BlockKey) ([]byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	data, ok := f.blocks[key]
+	if !ok {
+		return nil, runtime.Errorf(runtime.Unknown, "no saved block %x", key[:6])
+	}
+	return bytes.Clone(data), nil
+}
+
+// Delete implements [runtime.Store].
+func (f *Fake) Delete(agent string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.manifests, agent)
+	f.collect()
+	return nil
+}
+
+// Close implements [runtime.Store].
+func (f *Fake) Close() error { return nil }
+
+// collect drops the blocks that no manifest names.
+func (f *Fake) collect() {
+	named := map[runtime.BlockKey]bool{}
+	for _, m := range f.manifests {
+		for _, key := range m.Blocks {
+			named[key] = true
+		}
+	}
+	for key := range f.blocks {
+		if !named[key] {
+			delete(f.blocks, key)
+		}
+	}
+}
