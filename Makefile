@@ -1,0 +1,42 @@
+# Troupe. Two commands matter: `make serve` and `make test`.
+# Needs Go, a C++20 compiler and python3 with pip; MLX and the Go modules are fetched. MLX_PREFIX=DIR uses an MLX that is installed already.
+
+GO       ?= go
+ARGS     ?=
+PURE     := ./actors/... ./http/... ./runtime/... ./tests/simulation/... ./tests/imports/...
+STATIC   := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+.PHONY: serve test build lint bench mlx nomlx race fuzz clean help
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+serve: build ## run the server with the starter model; ARGS="--model DIR --listen ..." for another
+	./bin/troupe serve $(ARGS)
+
+build: mlx ## leave bin/troupe
+	$(GO) build -o bin/troupe ./cmd/troupe
+
+test: mlx ## everything that CI runs
+	@test -z "$$(gofmt -l actors benchmarks cmd http mlx runtime tests)" || { gofmt -l actors benchmarks cmd http mlx runtime tests; echo "run gofmt -w on these"; exit 1; }
+	$(GO) vet -tags invariants ./...
+	$(GO) test -tags invariants -timeout 15m ./...
+	$(GO) test -race -timeout 10m $(PURE) ./mlx/...
+	CGO_ENABLED=0 $(GO) test -tags nomlx -timeout 10m ./...
+
+lint: mlx ## staticcheck and golangci-lint
+	$(GO) run $(STATIC) ./...
+	$(GO) run $(GOLANGCI) run ./...
+
+bench: build ## the load benchmarks of benchmarks/README.md
+	$(GO) run ./benchmarks/load -mode all
+
+fuzz: ## every fuzz target for FUZZTIME (default 1m)
+	bash tests/fuzz.sh $(or $(FUZZTIME),1m)
+
+mlx: ## fetch the pinned MLX wheel into .mlx
+	@bash mlx/fetch.sh
+
+clean: ## remove what was built and fetched
+	rm -rf bin .mlx .venv
