@@ -1,0 +1,119 @@
+//go:build cgo && !nomlx
+
+package mlx
+
+// The two run paths: one for test binaries, which go test builds in temporary
+// folders, and one relative to bin/troupe, so that a checkout can be moved. On
+// macOS cgo does not accept @loader_path here; the Makefile adds it with
+// -extldflags.
+
+/*
+#cgo CXXFLAGS: -std=c++20 -O2 -isystem ${SRCDIR}/../.mlx/mlx/include
+#cgo LDFLAGS: -L${SRCDIR}/../.mlx/mlx/lib -lmlx -Wl,-rpath,${SRCDIR}/../.mlx/mlx/lib
+#cgo linux LDFLAGS: -Wl,-rpath,$ORIGIN/../.mlx/mlx/lib -Wl,--unresolved-symbols=ignore-in-shared-libs
+#include "shim.h"
+*/
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+)
+
+const built = true
+
+type graphPtr = *C.mlx_graph
+
+// failure turns a status into an error. It must be called on the thread of the
+// call that failed, which is given there since all but misuse is on a locked thread.
+func failure(status C.int) error {
+	switch status {
+	case C.MLX_OK:
+		return nil
+	case C.MLX_THREAD:
+		return ErrThread
+	case C.MLX_NULL:
+		return fmt.Errorf("%w given to %s", ErrNull, C.GoString(C.mlx_last_error()))
+	}
+	return errors.New("mlx: " + C.GoString(C.mlx_last_error()))
+}
+
+func first[C any, G any](s []G) *C { return (*C)(unsafe.Pointer(unsafe.SliceData(s))) }
+
+func threadID() uint64 { return uint64(C.mlx_thread_id()) }
+
+func startUp(d Device) (Device, error) {
+	device := C.int32_t(d)
+	err := failure(C.mlx_start(&device))
+	return Device(device), err
+}
+
+func shutDown() error { return failure(C.mlx_stop()) }
+
+func readMemory() Memory {
+	var active, peak, cache C.uint64_t
+	C.mlx_memory(&active, &peak, &cache)
+	return Memory{Active: int(active), Peak: int(peak), Cache: int(cache)}
+}
+
+func setCacheLimit(bytes int) error  { return failure(C.mlx_set_cache_limit(C.size_t(bytes))) }
+func setMemoryLimit(bytes int) error { return failure(C.mlx_set_memory_limit(C.size_t(bytes))) }
+func resetPeak()                     { C.mlx_reset_peak() }
+func clearCache() error              { return failure(C.mlx_clear_cache()) }
+
+func newGraph() graphPtr         { return C.mlx_graph_new() }
+func freeGraph(g graphPtr) error { return failure(C.mlx_graph_free(g)) }
+
+func apply(g graphPtr, o op, in []handle, ints []int64, floats []float64, out []handle) error {
+	return failure(C.mlx_apply(g, C.int32_t(o),
+		first[C.uintptr_t](in), C.size_t(len(in)),
+		first[C.int64_t](ints), C.size_t(len(ints)),
+		first[C.double](floats), C.size_t(len(floats)),
+		first[C.uintptr_t](out), C.size_t(len(out))))
+}
+
+func update(g graphPtr, o op, in []handle, ints []int64) error {
+	return failure(C.mlx_update(g, C.int32_t(o),
+		first[C.uintptr_t](in), C.size_t(len(in)),
+		first[C.int64_t](ints), C.size_t(len(ints))))
+}
+
+func eval(g graphPtr, in []handle) error {
+	return failure(C.mlx_eval(g, first[C.uintptr_t](in), C.size_t(len(in))))
+}
+
+func newSlot(g graphPtr, from handle) (handle, error) {
+	var slot C.uintptr_t
+	err := failure(C.mlx_slot_new(g, C.uintptr_t(from), &slot))
+	return handle(slot), err
+}
+
+func fromBytes(g graphPtr, data []byte, d Dtype, shape []int64) (handle, error) {
+	var out C.uintptr_t
+	err := failure(C.mlx_from_bytes(g,
+		unsafe.Pointer(unsafe.SliceData(data)), C.size_t(len(data)), C.int32_t(d),
+		first[C.int64_t](shape), C.size_t(len(shape)), &out))
+	return handle(out), err
+}
+
+func readCell(g graphPtr, h handle, d Dtype, dst []byte) error {
+	return failure(C.mlx_read(g, C.uintptr_t(h), C.int32_t(d),
+		unsafe.Pointer(unsafe.SliceData(dst)), C.size_t(len(dst))))
+}
+
+func cellShape(h handle) []int {
+	dims := make([]int64, C.mlx_ndim(C.uintptr_t(h)))
+	C.mlx_shape(C.uintptr_t(h), first[C.int64_t](dims))
+	shape := make([]int, len(dims))
+	for i, d := range dims {
+		shape[i] = int(d)
+	}
+	return shape
+}
+
+func cellDtype(h handle) Dtype    { return Dtype(C.mlx_dtype(C.uintptr_t(h))) }
+func cellAvailable(h handle) bool { return bool(C.mlx_available(C.uintptr_t(h))) }
+func cellData(h handle) uintptr   { return uintptr(C.mlx_data(C.uintptr_t(h))) }
+
+func opName(o op) string { return C.GoString(C.mlx_op_name(C.int32_t(o))) }

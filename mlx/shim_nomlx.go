@@ -1,0 +1,49 @@
+//go:build !cgo || nomlx
+
+package mlx
+
+// Without MLX there is no Thread, so no Graph and no Array: what is called below
+// is only ever reached through zero values.
+
+const built = false
+
+type graphPtr = *struct{}
+
+func threadID() uint64 { return 0 }
+
+func startUp(d Device) (Device, error) { return d, ErrNotBuilt }
+
+func shutDown() error { return ErrNotBuilt }
+
+func readMemory() Memory { return Memory{} }
+
+func setCacheLimit(bytes int) error  { return ErrNotBuilt }
+func setMemoryLimit(bytes int) error { return ErrNotBuilt }
+func resetPeak()                     {}
+func clearCache() error              { return ErrNotBuilt }
+
+func newGraph() graphPtr         { return nil }
+func freeGraph(g graphPtr) error { return ErrNotBuilt }
+
+func apply(g graphPtr, o op, in []handle, ints []int64, floats []float64, out []handle) error {
+	return ErrNotBuilt
+}
+
+func update(g graphPtr, o op, in []handle, ints []int64) error { return ErrNotBuilt }
+
+func eval(g graphPtr, in []handle) error { return ErrNotBuilt }
+
+func newSlot(g graphPtr, from handle) (handle, error) { return 0, ErrNotBuilt }
+
+func fromBytes(g graphPtr, data []byte, d Dtype, shape []int64) (handle, error) {
+	return 0, ErrNotBuilt
+}
+
+func readCell(g graphPtr, h handle, d Dtype, dst []byte) error { return ErrNotBuilt }
+
+func cellShape(h handle) []int    { return nil }
+func cellDtype(h handle) Dtype    { return Bool }
+func cellAvailable(h handle) bool { return false }
+func cellData(h handle) uintptr   { return 0 }
+
+func opName(o op) string { return "" }
