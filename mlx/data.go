@@ -94,7 +94,10 @@ func (g *Graph) Arange(start, stop int, d Dtype) Array {
 // if a has another type. The slice is the caller's.
 func (g *Graph) Float32s(a Array) ([]float32, error) {
 	values := make([]float32, a.Size())
-	return values, g.ReadFloat32s(values, a)
+	if err := g.ReadFloat32s(values, a); err != nil {
+		return nil, err
+	}
+	return values, nil
 }
 
 // ReadFloat32s is Float32s into dst, which must be as long as a.
@@ -104,14 +107,20 @@ func (g *Graph) ReadFloat32s(dst []float32, a Array) error { return g.read(asByt
 // a has another type. The slice is the caller's.
 func (g *Graph) Int32s(a Array) ([]int32, error) {
 	values := make([]int32, a.Size())
-	return values, g.read(asBytes(values), a, Int32)
+	if err := g.read(asBytes(values), a, Int32); err != nil {
+		return nil, err
+	}
+	return values, nil
 }
 
 // Bytes evaluates a and returns the bytes of its elements in row-major order.
 // The slice is the caller's.
 func (g *Graph) Bytes(a Array) ([]byte, error) {
 	data := make([]byte, a.Size()*a.Dtype().Size())
-	return data, g.read(data, a, a.Dtype())
+	if err := g.read(data, a, a.Dtype()); err != nil {
+		return nil, err
+	}
+	return data, nil
 }
 
 func (g *Graph) read(dst []byte, a Array, d Dtype) error {

@@ -20,12 +20,13 @@
 //
 // Operations only build a computation; [Graph.Eval] runs it. The first error in
 // a graph sticks: later operations do nothing and return the null Array, and
-// Eval, Close's siblings that copy out, and [Graph.Err] report it. So a forward
+// [Graph.Eval], the methods that copy out, and [Graph.Err] report it. So a forward
 // pass is written without a check after every line.
 //
 // # Building
 //
-// fetch.sh puts the pinned MLX into .mlx at the root of the checkout. Without
+// fetch.sh puts the pinned MLX into .mlx at the root of the checkout, where plain go build
+// and go test find it. Without
 // cgo or with -tags nomlx the package builds without MLX: [Start] then returns
 // [ErrNotBuilt], and so nothing else can be reached.
 package mlx

@@ -60,12 +60,8 @@ func (g *Graph) TopK(a Array, k int) (values, indices Array) {
 	if g.err != nil {
 		return Array{}, Array{}
 	}
-	rows, width := shape[0], shape[1]
 	negated := g.Neg(a)
-	top := g.Slice(g.ArgPartition(negated, k-1, 1), []int{0, 0}, []int{rows, k})
-	if k == width {
-		top = g.ArgPartition(negated, k-1, 1)
-	}
+	top := g.Slice(g.ArgPartition(negated, k-1, 1), []int{0, 0}, []int{shape[0], k})
 	order := g.ArgSort(g.TakeAlongAxis(negated, top, 1), 1)
 	indices = g.TakeAlongAxis(top, order, 1)
 	return g.TakeAlongAxis(a, indices, 1), indices

@@ -179,7 +179,9 @@ int mlx_apply(mlx_graph* g, int32_t op, const uintptr_t* in, size_t n_in, const 
 int mlx_update(mlx_graph* g, int32_t op, const uintptr_t* in, size_t n_in, const int64_t* ints,
                size_t n_ints) {
   return guard(g, mlx_op_name(op), [&] {
-    auto results = build(op, Args{in, n_in, ints, n_ints, nullptr, 0});
+    Args args{in, n_in, ints, n_ints, nullptr, 0};
+    args.array(0); // the slot is not null
+    auto results = build(op, args);
     auto slot = static_cast<Slot*>(cell(in[0]))->shared_from_this();
     bool first = true;
     for (auto& u : g->updates) first = first && u.slot != slot;

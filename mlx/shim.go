@@ -8,9 +8,9 @@ package mlx
 // -extldflags.
 
 /*
-#cgo CXXFLAGS: -std=c++20 -O2 -isystem ${SRCDIR}/../.mlx/mlx/include
-#cgo LDFLAGS: -L${SRCDIR}/../.mlx/mlx/lib -lmlx -Wl,-rpath,${SRCDIR}/../.mlx/mlx/lib
-#cgo linux LDFLAGS: -Wl,-rpath,$ORIGIN/../.mlx/mlx/lib -Wl,--unresolved-symbols=ignore-in-shared-libs
+#cgo CXXFLAGS: -std=c++20 -O2 -isystem ${SRCDIR}/../.mlx/current/mlx/include
+#cgo LDFLAGS: -L${SRCDIR}/../.mlx/current/mlx/lib -lmlx -Wl,-rpath,${SRCDIR}/../.mlx/current/mlx/lib
+#cgo linux LDFLAGS: -Wl,-rpath,$ORIGIN/../.mlx/current/mlx/lib -Wl,--unresolved-symbols=ignore-in-shared-libs
 #include "shim.h"
 */
 import "C"
