@@ -90,14 +90,14 @@ func (c *config) decoder() (*Spec, error) {
 		return nil, err
 	}
 	spec := &Spec{
-		Family:       c.ModelType,
-		Vocab:        *c.Vocab,
-		Hidden:       *c.Hidden,
-		MaxPositions: deref(c.MaxPositions, 2048),
-		NormEps:      *c.NormEps,
-		Layers:       make([]Layer, *c.Layers),
+		Family:  c.ModelType,
+		Vocab:   *c.Vocab,
+		Hidden:  *c.Hidden,
+		NormEps: *c.NormEps,
+		Layers:  make([]Layer, *c.Layers),
 	}
-	rope, err := c.rope(headDim, spec.MaxPositions)
+	var rope *Rope
+	rope, spec.MaxPositions, err = c.rope(headDim)
 	if err != nil {
 		return nil, err
 	}
@@ -125,10 +125,11 @@ func (c *config) headDim() (int, error) {
 }
 
 // rope merges the old place of the keys with transformers 5's; the old one wins.
-func (c *config) rope(headDim, maxPosition int) (*Rope, error) {
-	in := ropeInput{dims: headDim, theta: 10000, maxPosition: maxPosition, originalMax: c.OriginalMax}
-	if err := between("max_position_embeddings", maxPosition, 1, maxPositions); err != nil {
-		return nil, err
+// It also returns the context that the model reaches with it.
+func (c *config) rope(headDim int) (*Rope, int, error) {
+	in := ropeInput{dims: headDim, theta: 10000, maxPosition: deref(c.MaxPositions, 2048), originalMax: c.OriginalMax}
+	if err := between("max_position_embeddings", in.maxPosition, 1, maxPositions); err != nil {
+		return nil, 0, err
 	}
 	if c.RopeParameters != nil {
 		in.scaling = *c.RopeParameters
@@ -144,17 +145,17 @@ func (c *config) rope(headDim, maxPosition int) (*Rope, error) {
 	case c.ModelType == "qwen2":
 		in.theta = 1e6
 	case c.ModelType == "qwen3":
-		return nil, fmt.Errorf("rope_theta is missing")
+		return nil, 0, fmt.Errorf("rope_theta is missing")
 	}
 	if in.scaling.Partial == nil {
 		in.scaling.Partial = c.Partial
 	}
 	r, err := newRope(in)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	r.Interleaved = c.RopeTraditional
-	return r, nil
+	return r, in.context(r), nil
 }
 
 // windows applies layer_types and sliding_window. Without layer_types, sliding

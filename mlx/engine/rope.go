@@ -48,22 +48,40 @@ func (r *Rope) validate(headDim int) error {
 	return nil
 }
 
-// Tables returns cos and sin of every (position, pair), each a row-major
-// [len(positions), head_dim/2] with the multiplier folded in. The angle is
-// rounded to float32 as MLX does, because models were trained that way.
-func (r *Rope) Tables(positions []int32) (cos, sin []float32) {
-	half := len(r.InvFreq)
-	cos = make([]float32, 0, len(positions)*half)
-	sin = make([]float32, 0, len(positions)*half)
-	for _, p := range positions {
-		for _, f := range r.frequencies(int(p)) {
-			angle := float32(p) * float32(f)
-			s, c := math.Sincos(float64(angle))
-			cos = append(cos, float32(c*r.Multiplier))
-			sin = append(sin, float32(s*r.Multiplier))
+// Tables returns what rotates coordinate i at a position:
+//
+//	x'[i] = x[i]*cos[i] + x[partner[i]]*sin[i]
+//
+// cos and sin are row-major [len(positions), head_dim] with the signs and the
+// multiplier folded in; partner is [head_dim]. The angle is rounded to float32
+// as MLX does, because models were trained that way.
+func (r *Rope) Tables(positions []int32) (cos, sin []float32, partner []int32) {
+	dims := 2 * len(r.InvFreq)
+	partner = make([]int32, dims)
+	for pair := range r.InvFreq {
+		a, b := r.pair(pair)
+		partner[a], partner[b] = int32(b), int32(a)
+	}
+	cos = make([]float32, len(positions)*dims)
+	sin = make([]float32, len(positions)*dims)
+	for t, p := range positions {
+		row := t * dims
+		for pair, f := range r.frequencies(int(p)) {
+			s, c := math.Sincos(float64(float32(p) * float32(f)))
+			a, b := r.pair(pair)
+			cos[row+a], cos[row+b] = float32(c*r.Multiplier), float32(c*r.Multiplier)
+			sin[row+a], sin[row+b] = -float32(s*r.Multiplier), float32(s*r.Multiplier)
 		}
 	}
-	return cos, sin
+	return cos, sin, partner
+}
+
+// pair returns the two coordinates that are rotated together.
+func (r *Rope) pair(i int) (first, second int) {
+	if r.Interleaved {
+		return 2 * i, 2*i + 1
+	}
+	return i, i + len(r.InvFreq)
 }
 
 func (r *Rope) frequencies(position int) []float64 {

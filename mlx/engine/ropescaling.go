@@ -199,6 +199,20 @@ func longRope(in ropeInput, r *Rope) error {
 	return nil
 }
 
+// context is how many positions a model reaches with its scaling. The dynamic
+// and yarn rules exist to go beyond max_position_embeddings, which files leave
+// at the trained length; with the others it says the stretched length already.
+func (in *ropeInput) context(r *Rope) int {
+	reach := float64(in.maxPosition)
+	switch r.Kind {
+	case "dynamic":
+		reach *= or(in.scaling.Factor, 1)
+	case "yarn":
+		reach = max(reach, or(in.scaling.OriginalMax, 0)*or(in.scaling.Factor, 1))
+	}
+	return int(min(reach, maxPositions))
+}
+
 func (in *ropeInput) factor() (float64, error) {
 	f := in.scaling.Factor
 	if f == nil {

@@ -80,9 +80,17 @@ func TestNestedRopeParameters(t *testing.T) {
 
 func TestRopeTables(t *testing.T) {
 	r := &Rope{InvFreq: []float64{1, 0.5}, Multiplier: 2}
-	cos, sin := r.Tables([]int32{0, 3})
-	require.InDeltaSlice(t, []float32{2, 2, float32(2 * math.Cos(3)), float32(2 * math.Cos(1.5))}, cos, 1e-6)
-	require.InDeltaSlice(t, []float32{0, 0, float32(2 * math.Sin(3)), float32(2 * math.Sin(1.5))}, sin, 1e-6)
+	cos, sin, partner := r.Tables([]int32{0, 3})
+	c, s := func(x float64) float32 { return float32(2 * math.Cos(x)) }, func(x float64) float32 { return float32(2 * math.Sin(x)) }
+	require.InDeltaSlice(t, []float32{2, 2, 2, 2, c(3), c(1.5), c(3), c(1.5)}, cos, 1e-6)
+	require.InDeltaSlice(t, []float32{0, 0, 0, 0, -s(3), -s(1.5), s(3), s(1.5)}, sin, 1e-6)
+	require.Equal(t, []int32{2, 3, 0, 1}, partner)
+
+	r.Interleaved = true
+	cos, sin, partner = r.Tables([]int32{3})
+	require.InDeltaSlice(t, []float32{c(3), c(3), c(1.5), c(1.5)}, cos, 1e-6)
+	require.InDeltaSlice(t, []float32{-s(3), s(3), -s(1.5), s(1.5)}, sin, 1e-6)
+	require.Equal(t, []int32{1, 0, 3, 2}, partner)
 }
 
 // A key's rotation depends on its own position only, within the trained length
@@ -91,9 +99,19 @@ func TestDynamicRopeIsPerPosition(t *testing.T) {
 	r := specOf(t, map[string]any{"rope_scaling": map[string]any{"type": "dynamic", "factor": 4}}).Layers[0].Attention.Rope
 	require.Equal(t, r.InvFreq, r.frequencies(63))
 	require.Less(t, r.frequencies(64)[1], r.InvFreq[1])
-	together, _ := r.Tables([]int32{10, 70, 200})
-	alone, _ := r.Tables([]int32{70})
-	require.Equal(t, alone, together[2:4])
+	together, _, _ := r.Tables([]int32{10, 70, 200})
+	alone, _, _ := r.Tables([]int32{70})
+	require.Equal(t, alone, together[4:8])
+}
+
+func TestContextFollowsScaling(t *testing.T) {
+	context := func(scaling map[string]any) int {
+		return specOf(t, map[string]any{"rope_scaling": scaling}).MaxPositions
+	}
+	require.Equal(t, 256, context(map[string]any{"type": "dynamic", "factor": 4}))
+	require.Equal(t, 128, context(map[string]any{"type": "yarn", "factor": 4, "original_max_position_embeddings": 32}))
+	require.Equal(t, 64, context(map[string]any{"type": "linear", "factor": 4}))
+	require.Equal(t, 64, context(map[string]any{"type": "llama3", "factor": 4}))
 }
 
 func TestMemoryPlan(t *testing.T) {

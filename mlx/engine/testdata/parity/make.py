@@ -75,7 +75,7 @@ CASES = {
     "llama-f32": case("llama", "float32", **SMALL),
     "llama-f16-linear": case("llama", "float16", rope_scaling=dict(type="linear", factor=2.0), tie_word_embeddings=False),
     "llama-bf16-llama3": case("llama", "bfloat16", rope_scaling=LLAMA3, rope_theta=5e5, tie_word_embeddings=False),
-    "llama-f32-dynamic": case("llama", "float32", stepwise=True, tie_word_embeddings=False, rope_scaling=dict(type="dynamic", factor=2.0), **{**SMALL, "max_position_embeddings": 16}),
+    "llama-f32-dynamic": case("llama", "float32", stepwise=True, tie_word_embeddings=False, rope_scaling=dict(type="dynamic", factor=4.0), **{**SMALL, "max_position_embeddings": 16}),
     "llama-bf16-yarn": case("llama", "bfloat16", rope_scaling={**YARN, "beta_fast": 16, "mscale": 0.8, "mscale_all_dim": 0.4}),
     "llama-f16-longrope": case("llama", "float16", rope_scaling=dict(type="longrope", original_max_position_embeddings=64, short_factor=[1.0] * 8, long_factor=[1 + i / 2 for i in range(8)])),
     "llama-bf16-traditional-biases": case("llama", "bfloat16", rope_traditional=True, attention_bias=True, mlp_bias=True),

@@ -1,0 +1,200 @@
+package engine
+
+import (
+	"fmt"
+	"math/bits"
+
+	"troupe/runtime"
+)
+
+// batch is a step laid out for the device. The tokens of all rows are flattened
+// and go through the linear layers together; attention goes group by group.
+type batch struct {
+	tokens    []int32 // group after group, row after row, in order of position
+	positions []int32 // of each token
+	block     []int32 // where each token's KV is written: the block,
+	slot      []int32 // and the position in it
+	groups    []group
+	wants     []want // rows that want logits, in order of row
+}
+
+// group is rows of equally many tokens that attend in one call: decode rows of
+// similar length, or a single prefill chunk.
+type group struct {
+	first  int // index of its first token in batch.tokens
+	length int // tokens per row
+	blocks int // blocks per row
+	tables []int32
+	ends   []int32 // of each row: positions that exist after this step
+}
+
+// want is a row whose logits are computed.
+type want struct {
+	row   int // in the caller's order
+	token int // index of its last token in batch.tokens
+	n     int // runtime.Row.Want
+}
+
+// newBatch checks the rows against the engine and lays them out. A fault names
+// the row; nothing has been computed then.
+func newBatch(rows []runtime.Row, info runtime.EngineInfo) (*batch, error) {
+	if err := checkRows(rows, info); err != nil {
+		return nil, err
+	}
+	b := &batch{}
+	last := make([]int, len(rows))
+	for _, members := range grouped(rows, info) {
+		b.addGroup(rows, members, info, last)
+	}
+	for i, r := range rows {
+		if r.Want != 0 {
+			b.wants = append(b.wants, want{row: i, token: last[i], n: r.Want})
+		}
+	}
+	return b, nil
+}
+
+// grouped puts prefill chunks alone, and decode rows together whose numbers of
+// blocks have the same power of two above them: so padding at most doubles what
+// a row reads.
+func grouped(rows []runtime.Row, info runtime.EngineInfo) [][]int {
+	var groups [][]int
+	byBlocks := map[int]int{} // power of two -> index in groups
+	for i, r := range rows {
+		if len(r.Tokens) > 1 {
+			groups = append(groups, []int{i})
+			continue
+		}
+		power := bits.Len(uint(info.BlocksFor(r.Start+1) - 1))
+		at, ok := byBlocks[power]
+		if !ok {
+			at = len(groups)
+			byBlocks[power] = at
+			groups = append(groups, nil)
+		}
+		groups[at] = append(groups[at], i)
+	}
+	return groups
+}
+
+func (b *batch) addGroup(rows []runtime.Row, members []int, info runtime.EngineInfo, last []int) {
+	g := group{first: len(b.tokens), length: len(rows[members[0]].Tokens)}
+	for _, i := range members {
+		end := rows[i].Start + len(rows[i].Tokens)
+		g.blocks = max(g.blocks, info.BlocksFor(end))
+		g.ends = append(g.ends, int32(end))
+	}
+	for _, i := range members {
+		r := rows[i]
+		for n := range g.blocks {
+			// The padding is masked; the row's own first block is as good as any.
+			at := 0
+			if n < info.BlocksFor(r.Start+len(r.Tokens)) {
+				at = n
+			}
+			g.tables = append(g.tables, int32(r.Blocks[at]))
+		}
+		for j, token := range r.Tokens {
+			p := r.Start + j
+			b.tokens = append(b.tokens, token)
+			b.positions = append(b.positions, int32(p))
+			b.block = append(b.block, int32(r.Blocks[p/info.BlockTokens]))
+			b.slot = append(b.slot, int32(p%info.BlockTokens))
+		}
+		last[i] = len(b.tokens) - 1
+	}
+	b.groups = append(b.groups, g)
+}
+
+// keys is how many positions of a row attention looks at. A single row sees
+// exactly those that exist; rows together are padded to whole blocks.
+func (g *group) keys(blockTokens int) int {
+	if len(g.ends) == 1 {
+		return int(g.ends[0])
+	}
+	return g.blocks * blockTokens
+}
+
+// mask says which keys each token sees: [rows, 1, length, keys], or nil if all
+// of them.
+func (g *group) mask(window, blockTokens int) []bool {
+	keys := g.keys(blockTokens)
+	if len(g.ends) == 1 && g.length == 1 && (window == 0 || keys <= window) {
+		return nil
+	}
+	mask := make([]bool, len(g.ends)*g.length*keys)
+	for i := range mask[:len(g.ends)*g.length] {
+		position := int(g.ends[i/g.length]) - g.length + i%g.length
+		oldest := 0
+		if window > 0 {
+			oldest = max(0, position-window+1)
+		}
+		row := mask[i*keys : (i+1)*keys]
+		for key := oldest; key <= position; key++ {
+			row[key] = true
+		}
+	}
+	return mask
+}
+
+// written says which keys hold something: [rows, 1, keys, 1], or nil if all do.
+// The others are left over from earlier owners of the block and may be anything,
+// NaN too, which a weight of zero would not silence.
+func (g *group) written(blockTokens int) []bool {
+	keys := g.keys(blockTokens)
+	if len(g.ends) == 1 {
+		return nil
+	}
+	valid := make([]bool, len(g.ends)*keys)
+	for i, end := range g.ends {
+		for key := range int(end) {
+			valid[i*keys+key] = true
+		}
+	}
+	return valid
+}
+
+func checkRows(rows []runtime.Row, info runtime.EngineInfo) error {
+	if len(rows) == 0 {
+		return fmt.Errorf("step without rows")
+	}
+	writer := map[runtime.BlockID]int{}
+	for i, r := range rows {
+		if err := checkRow(r, info); err != nil {
+			return fmt.Errorf("row %d: %w", i, err)
+		}
+		for n := r.Start / info.BlockTokens; n < info.BlocksFor(r.Start+len(r.Tokens)); n++ {
+			if other, ok := writer[r.Blocks[n]]; ok {
+				return fmt.Errorf("row %d: block %d is written by row %d as well", i, r.Blocks[n], other)
+			}
+			writer[r.Blocks[n]] = i
+		}
+	}
+	return nil
+}
+
+func checkRow(r runtime.Row, info runtime.EngineInfo) error {
+	if len(r.Tokens) == 0 {
+		return fmt.Errorf("no tokens")
+	}
+	if r.Start < 0 || r.Start > info.Context-len(r.Tokens) {
+		return fmt.Errorf("positions %d to %d lie outside the context of %d", r.Start, r.Start+len(r.Tokens), info.Context)
+	}
+	if n := info.BlocksFor(r.Start + len(r.Tokens)); n > len(r.Blocks) {
+		return fmt.Errorf("%d positions need %d blocks, the table has %d", r.Start+len(r.Tokens), n, len(r.Blocks))
+	}
+	for _, id := range r.Blocks {
+		if id < 0 || int(id) >= info.Blocks {
+			return fmt.Errorf("block %d is not in the pool of %d", id, info.Blocks)
+		}
+	}
+	for _, token := range r.Tokens {
+		if token < 0 || int(token) >= info.Vocab {
+			return fmt.Errorf("token %d is not in the vocabulary of %d", token, info.Vocab)
+		}
+	}
+	if r.Want < runtime.WantAll {
+		return fmt.Errorf("want is %d", r.Want)
+	}
+	return nil
+}

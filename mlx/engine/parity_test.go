@@ -1,0 +1,135 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"troupe/mlx"
+	"troupe/runtime"
+)
+
+// parityBound is the relative RMS by which logits may differ from mlx-lm's
+// float32 ones. What differs is the cache: ours is float16.
+const parityBound = 2e-3
+
+// golden is what make.py writes beside a model.
+type golden struct {
+	prompt, tokens []int32
+	logits         [][]float32 // the row that chose each token
+}
+
+// TestParity compares every model of testdata/parity with mlx-lm: the same
+// tokens, and nearly the same logits for each of them.
+func TestParity(t *testing.T) {
+	for _, dir := range parityModels(t) {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			want := readGolden(t, dir)
+			e := newEngine(t, dir, Options{Blocks: 8, BlockTokens: 16})
+			var worst float64
+			row := runtime.Row{Blocks: sequentialBlocks(8), Tokens: want.prompt, Want: runtime.WantAll}
+			for i, token := range want.tokens {
+				logits := step(t, e, row)[0].Logits
+				worst = max(worst, relativeRMS(logits, want.logits[i]))
+				require.Equal(t, token, top(logits, 1)[0].ID, "token %d", i)
+				row.Start += len(row.Tokens)
+				row.Tokens = []int32{token}
+			}
+			t.Logf("relative RMS %.1e", worst)
+			require.Less(t, worst, parityBound)
+		})
+	}
+}
+
+func parityModels(t testing.TB) []string {
+	dirs, err := filepath.Glob("testdata/parity/*/golden.safetensors")
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(dirs), 20)
+	for i := range dirs {
+		dirs[i] = filepath.Dir(dirs[i])
+	}
+	return dirs
+}
+
+// newEngine loads a folder; the test closes it. Without MLX the test is skipped.
+func newEngine(t testing.TB, dir string, o Options) *Engine {
+	t.Helper()
+	requireMLX(t)
+	folder, err := ReadFolder(os.DirFS(dir), filepath.Base(dir))
+	require.NoError(t, err)
+	o.Device = mlx.CPU
+	e, err := New(folder, o)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, e.Close()) })
+	return e
+}
+
+func requireMLX(t testing.TB) {
+	t.Helper()
+	if err := mlx.Available(); err != nil {
+		t.Skip(err)
+	}
+}
+
+func step(t testing.TB, e *Engine, rows ...runtime.Row) []runtime.Result {
+	t.Helper()
+	results, err := e.Step(rows)
+	require.NoError(t, err)
+	require.Len(t, results, len(rows))
+	return results
+}
+
+func sequentialBlocks(n int) []runtime.BlockID {
+	ids := make([]runtime.BlockID, n)
+	for i := range ids {
+		ids[i] = runtime.BlockID(i)
+	}
+	return ids
+}
+
+func readGolden(t testing.TB, dir string) golden {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, "golden.safetensors"))
+	require.NoError(t, err)
+	tensors, err := readHeader(bytes.NewReader(data), int64(len(data)), "golden.safetensors")
+	require.NoError(t, err)
+	var g golden
+	for _, x := range tensors {
+		raw := data[x.Offset : x.Offset+x.Bytes]
+		switch x.Name {
+		case "prompt":
+			g.prompt = decodeAll[int32](t, raw)
+		case "tokens":
+			g.tokens = decodeAll[int32](t, raw)
+		case "logits":
+			flat, width := decodeAll[float32](t, raw), int(x.Shape[1])
+			for at := 0; at < len(flat); at += width {
+				g.logits = append(g.logits, flat[at:at+width])
+			}
+		}
+	}
+	require.Len(t, g.logits, len(g.tokens))
+	return g
+}
+
+func decodeAll[T int32 | float32](t testing.TB, raw []byte) []T {
+	values := make([]T, len(raw)/4)
+	_, err := binary.Decode(raw, binary.LittleEndian, values)
+	require.NoError(t, err)
+	return values
+}
+
+func relativeRMS(got, want []float32) float64 {
+	var difference, size float64
+	for i := range want {
+		d := float64(got[i]) - float64(want[i])
+		difference += d * d
+		size += float64(want[i]) * float64(want[i])
+	}
+	return math.Sqrt(difference / size)
+}

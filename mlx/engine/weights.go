@@ -1,0 +1,209 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"hash/crc32"
+	"io"
+	"io/fs"
+
+	"troupe/mlx"
+)
+
+// linear is a linear layer on the device.
+type linear struct {
+	// weight is [In, Out], a transposed view of what the file holds; or, when
+	// quant is set, packed words [Out, In*Bits/32].
+	weight         mlx.Array
+	scales, biases mlx.Array // null unless quantised
+	bias           mlx.Array // null if the layer has none
+	quant          mlx.Quantization
+}
+
+// layerWeights is one layer on the device. qNorm and kNorm may be null.
+type layerWeights struct {
+	attentionNorm, mlpNorm, qNorm, kNorm mlx.Array
+	q, k, v, o, gate, up, down           linear
+}
+
+// weights is a model on the device. The arrays belong to one graph.
+type weights struct {
+	embedding linear
+	rows      mlx.Array // the embedding as [Vocab, Hidden]; null when quantised
+	layers    []layerWeights
+	norm      mlx.Array
+	head      linear // the embedding itself when tied
+}
+
+// loader moves the tensors of a folder to the device one by one, so that the
+// peak is the model and a few copies of its largest tensor. It keeps the first
+// error.
+type loader struct {
+	context *mlx.Context
+	keep    *mlx.Graph // owns what is loaded
+	folder  *Folder
+	// float is the type of activations. Every floating-point tensor is
+	// converted to it here, once: an operation on mixed types would convert the
+	// weight on each call.
+	float    mlx.Dtype
+	progress func(done, total int64)
+
+	done, total int64
+	sums        hash.Hash // over names, shapes and checksums, for the tag
+	err         error
+}
+
+// floatType is the type of activations: float32 on the CPU, where MLX's 16-bit
+// matrix products are slow and inexact; elsewhere that of the embedding.
+func (f *Folder) floatType(device mlx.Device) mlx.Dtype {
+	if device == mlx.CPU {
+		return mlx.Float32
+	}
+	name := f.Layout.Embedding.Path + ".weight"
+	if f.Layout.Embedding.Quant != nil {
+		name = f.Layout.Embedding.Path + ".scales"
+	}
+	d, _ := deviceType(f.Index.Tensors[name].DType)
+	return d
+}
+
+// load reads all weights. keep owns them, also after an error.
+func (l *loader) load() (*weights, error) {
+	for _, t := range l.folder.tensors() {
+		l.total += t.Bytes
+	}
+	l.sums = sha256.New()
+	layout := l.folder.Layout
+	w := &weights{layers: make([]layerWeights, len(layout.Layers))}
+	w.embedding, w.rows = l.embedding(&layout.Embedding)
+	for i := range layout.Layers {
+		w.layers[i] = l.layer(&layout.Layers[i])
+	}
+	w.norm = l.tensor(layout.Norm)
+	w.head = w.embedding
+	if layout.Head != nil {
+		w.head = l.linear(layout.Head)
+	}
+	if l.err == nil {
+		l.err = l.keep.Err()
+	}
+	return w, l.err
+}
+
+// digest identifies what was loaded.
+func (l *loader) digest() string { return hex.EncodeToString(l.sums.Sum(nil)) }
+
+func (l *loader) layer(n *LayerLayout) layerWeights {
+	return layerWeights{
+		attentionNorm: l.tensor(n.AttentionNorm), mlpNorm: l.tensor(n.MLPNorm),
+		qNorm: l.tensor(n.QNorm), kNorm: l.tensor(n.KNorm),
+		q: l.linear(&n.Q), k: l.linear(&n.K), v: l.linear(&n.V), o: l.linear(&n.O),
+		gate: l.linear(&n.Gate), up: l.linear(&n.Up), down: l.linear(&n.Down),
+	}
+}
+
+func (l *loader) embedding(n *Linear) (w linear, rows mlx.Array) {
+	w = l.linear(n)
+	if n.Quant == nil {
+		rows = l.keep.Transpose(w.weight)
+		l.eval(rows)
+	}
+	return w, rows
+}
+
+func (l *loader) linear(n *Linear) linear {
+	w := linear{weight: l.tensor(n.Path + ".weight")}
+	if n.Quant != nil {
+		w.quant = mlx.Quantization{GroupSize: n.Quant.Group, Bits: n.Quant.Bits}
+		w.scales, w.biases = l.tensor(n.Path+".scales"), l.tensor(n.Path+".biases")
+	} else {
+		w.weight = l.keep.Transpose(w.weight)
+		l.eval(w.weight)
+	}
+	if n.Bias {
+		w.bias = l.tensor(n.Path + ".bias")
+	}
+	return w
+}
+
+func (l *loader) eval(a mlx.Array) {
+	if l.err == nil {
+		l.err = l.keep.Eval(a)
+	}
+}
+
+// tensor loads one tensor; the empty name is null.
+func (l *loader) tensor(name string) mlx.Array {
+	if l.err != nil || name == "" {
+		return mlx.Array{}
+	}
+	t := l.folder.Index.Tensors[name]
+	data, err := readTensor(l.folder.fsys, t)
+	if err != nil {
+		l.err = fmt.Errorf("%s: tensor %q: %w", t.File, name, err)
+		return mlx.Array{}
+	}
+	fmt.Fprintf(l.sums, "%s %s %v %08x\n", name, t.DType, t.Shape, crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)))
+	a, err := l.upload(t, data)
+	if err != nil {
+		l.err = fmt.Errorf("%s: tensor %q: %w", t.File, name, err)
+		return mlx.Array{}
+	}
+	l.done += t.Bytes
+	if l.progress != nil {
+		l.progress(l.done, l.total)
+	}
+	return a
+}
+
+func (l *loader) upload(t Tensor, data []byte) (mlx.Array, error) {
+	dtype, ok := deviceType(t.DType)
+	if !ok {
+		return mlx.Array{}, fmt.Errorf("dtype %s cannot be loaded", t.DType)
+	}
+	shape := make([]int, len(t.Shape))
+	for i, d := range t.Shape {
+		shape[i] = int(d)
+	}
+	g := l.context.NewGraph()
+	defer g.Close()
+	a := g.FromBytes(data, dtype, shape...)
+	if dtype != mlx.Uint32 {
+		a = g.AsType(a, l.float)
+	}
+	if err := g.Eval(a); err != nil {
+		return mlx.Array{}, err
+	}
+	return l.keep.Keep(a), l.keep.Err()
+}
+
+// readTensor reads the bytes of a tensor, whose size was found true when the
+// header was read. A file that was cut since then is an error.
+func readTensor(fsys fs.FS, t Tensor) ([]byte, error) {
+	f, r, err := openRandom(fsys, t.File)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data := make([]byte, t.Bytes)
+	if n, err := r.ReadAt(data, t.Offset); err != nil && !(err == io.EOF && n == len(data)) {
+		return nil, fmt.Errorf("read %d bytes at %d: %w", t.Bytes, t.Offset, err)
+	}
+	return data, nil
+}
+
+func deviceType(dtype string) (mlx.Dtype, bool) {
+	switch dtype {
+	case "F32":
+		return mlx.Float32, true
+	case "F16":
+		return mlx.Float16, true
+	case "BF16":
+		return mlx.BFloat16, true
+	case "U32":
+		return mlx.Uint32, true
+	}
+	return 0, false
+}
