@@ -52,10 +52,13 @@ func (l literal) each(s string, yield func(start, end int)) {
 }
 
 // compileRegex compiles an expression in the syntax of Oniguruma, which the reference
-// uses.
+// uses. Those in use are runs; the others go to regexp2, whose syntax is close to it.
 func compileRegex(expr string) (pattern, error) {
-	if strings.Contains(expr, "&&") {
-		return nil, fmt.Errorf("regex %q: set intersection (&&) is not supported", expr)
+	if r, err := compileRuns(expr); err == nil {
+		return r, nil
+	}
+	if what := foreignSyntax(expr); what != "" {
+		return nil, fmt.Errorf("regex %q: %s is not supported", expr, what)
 	}
 	// Multiline gives ^ and $ Oniguruma's meaning: at every line.
 	re, err := regexp2.Compile(expr, regexp2.Multiline)
@@ -64,6 +67,32 @@ func compileRegex(expr string) (pattern, error) {
 	}
 	re.MatchTimeout = regexLimit
 	return backtracker{re}, nil
+}
+
+// foreignSyntax names what an expression holds that regexp2 would silently take for
+// something else, or is empty.
+func foreignSyntax(expr string) string {
+	inClass := false
+	for i := 0; i < len(expr); i++ {
+		switch c := expr[i]; {
+		case c == '\\':
+			i++
+			if i < len(expr) && strings.IndexByte("hHKRXyYO", expr[i]) >= 0 {
+				return "\\" + expr[i:i+1]
+			}
+		case c == '[' && inClass:
+			return "a class within a class"
+		case c == '[':
+			inClass = true
+		case c == ']':
+			inClass = false
+		case inClass && strings.HasPrefix(expr[i:], "&&"):
+			return "the intersection of classes"
+		case !inClass && strings.HasPrefix(expr[i:], "}+"):
+			return "a quantifier after a quantifier"
+		}
+	}
+	return ""
 }
 
 // backtracker runs any expression on regexp2.
