@@ -1,0 +1,50 @@
+// Package actors serves many agents at once from one engine. [Start] makes a [System]; [System.Generate] asks it for an answer.
+//
+// Every decision is made by pure code of package runtime; the actors only carry it out. All messages are in messages.go.
+//
+// # Who is there
+//
+//	pool         supervisor: ledger, queue, leases of idle agents; parent of all others    1
+//	agent        one conversation: token history, detokeniser, stop strings, event stream    1 for each id, 1 for each anonymous request
+//	batcher      lent leases and their samplers; composes steps, samples, ends at lengths    1
+//	engine loop  not an actor but a goroutine on a locked OS thread: calls the engine        1
+//
+// # Who says what to whom
+//
+//	System  → pool         generate, cancel, statsRequest, drain, cancelAll
+//	pool    → agent        prompt, resume, preempt, cancel
+//	agent   → pool         paused, ended, surplus
+//	agent   → batcher      lend, recall
+//	batcher → agent        sampled, returned
+//	batcher → pool         need, surplus, report
+//	pool    → batcher      granted
+//	batcher → engine loop  step (a channel of capacity 1, filled only when the loop is idle)
+//	loop    → batcher      stepped
+//
+// The life of a request: generate, then prompt, lend, sampled for each token, returned, ended. Every lend is answered by one returned, every prompt by
+// one ended.
+//
+// # Who owns what
+//
+//   - A block is booked in the pool's ledger: free, leased to a request, or cached with an idle agent.
+//   - A lease has one owner: the pool while its agent is idle, the agent while its request runs, the batcher between lend and returned. Blocks that
+//     reach somebody after their request is over are sent home as surplus, so none is ever lost.
+//   - A stream is written by the pool until the request is admitted, then by its agent.
+//   - The engine belongs to the engine loop.
+//
+// # What cannot happen
+//
+// Nobody waits inside Receive: mailboxes are unbounded, replies go to channels with room for them, a step runs elsewhere, and a full event stream cancels
+// its request. Backpressure is the pool's decision alone.
+//
+// There is no round trip in the token loop: the batcher tests stop tokens and lengths itself and asks for a lease's next block one block ahead.
+//
+// A request that is paused and computed anew gives the same tokens as one that was never paused: its sampler waits with it, and the engine's results
+// do not depend on how the tokens before were cut into steps.
+//
+// # Failures
+//
+// A panic in an agent ends that agent's request and its history; a panic in the batcher ends the requests that are lent. Both are replaced behind the same
+// address (supervision.go). An error of a step makes its rows run one by one, so that only the culprit fails. A panic in the pool means that
+// the books are wrong: the process ends.
+package actors

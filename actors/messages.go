@@ -1,0 +1,146 @@
+package actors
+
+import (
+	"context"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"troupe/runtime"
+)
+
+// Every message between actors, as "sender -> receiver: what it means; who owns what it carries". None has a reply but those with a channel, which has
+// room for the one answer, so that nobody ever blocks on it. Numbers named id are those of requests.
+
+// generate: System -> pool: admit this request or refuse it. The answer is an error of a kind, or nil. The stream belongs to the pool from here on.
+type generate struct {
+	id      uint64
+	ctx     context.Context
+	request Request
+	stream  *Stream
+	reply   chan<- error
+}
+
+// cancel: System -> pool -> agent: the client no longer wants the answer, because of err. An ended follows unless the request is over already.
+type cancel struct {
+	id  uint64
+	err error
+}
+
+// prompt: pool -> agent: answer this request. Lease and stream become the agent's. The lease may hold the agent's own history from its start.
+type prompt struct {
+	id      uint64
+	request Request
+	stream  *Stream
+	lease   *runtime.Lease
+	named   bool // keep the history afterwards
+	outputs int  // most tokens to generate
+}
+
+// resume: pool -> agent: go on with a request that was paused. The lease becomes the agent's; nothing in it is valid.
+type resume struct {
+	id    uint64
+	lease *runtime.Lease
+}
+
+// preempt: pool -> agent: others need the blocks; give the lease back and wait. A paused or an ended follows.
+type preempt struct{ id uint64 }
+
+// paused: agent -> pool: the request gave way; it knows this many tokens by now. The lease is the pool's to free.
+type paused struct {
+	id     uint64
+	tokens int
+	lease  *runtime.Lease
+}
+
+// ended: agent -> pool: the request is over; sent exactly once, before its stream is closed. Freed blocks and the lease (nil if it is still on its way: a
+// surplus follows) become the pool's. With keep the lease is parked: it holds exactly the history that the agent remembers.
+type ended struct {
+	id    uint64
+	lease *runtime.Lease
+	freed []runtime.BlockID
+	keep  bool
+}
+
+// surplus: agent or batcher -> pool: these blocks came for a request that is over. They become the pool's.
+type surplus struct {
+	id     uint64
+	blocks []runtime.BlockID
+}
+
+// lend: agent -> batcher: compute these tokens and generate. The lease and the sampler are the batcher's until it sends returned; tokens is read only.
+type lend struct {
+	id        uint64
+	agent     *actor.PID
+	lease     *runtime.Lease
+	sampler   *runtime.Sampler
+	tokens    []int32 // those after lease.Length
+	outputs   int     // most tokens to generate
+	end       int     // most positions the lease will need
+	ignoreEOS bool
+}
+
+// sampled: batcher -> agent: the next token. It is never one that ends the turn.
+type sampled struct {
+	id    uint64
+	token int32
+}
+
+// recall: agent -> batcher: return the lease of this request now, for this reason. Ignored if it was returned already.
+type recall struct {
+	id  uint64
+	why reason
+}
+
+// returned: batcher -> agent: the lease and the sampler are the agent's again, and this is why. Sent exactly once for each lend.
+type returned struct {
+	id    uint64
+	lease *runtime.Lease
+	why   reason
+	token int32 // byStop: the token that ended the turn; it was sampled, and is not in the lease
+	err   error // byFailure: what went wrong
+}
+
+// reason says why a lease came back.
+type reason string
+
+const (
+	byStop       reason = "stop"
+	byLength     reason = "length"
+	byCancel     reason = "cancel" // the agent wanted it: cancelled, or a stop string appeared
+	byPreemption reason = "preempt"
+	byFailure    reason = "failure"
+)
+
+// need: batcher -> pool: this lease has begun its last block; stalled: it is full, and the request stands still. A granted follows in time, or a preempt.
+type need struct {
+	id      uint64
+	stalled bool
+}
+
+// granted: pool -> batcher: more blocks for a lease. They become the batcher's.
+type granted struct {
+	id     uint64
+	blocks []runtime.BlockID
+}
+
+// compose: batcher -> itself: start a step if the engine is idle. It stands behind what arrived meanwhile, so that this takes part.
+type compose struct{}
+
+// stepped: engine loop -> batcher: a step is done. The results are valid until the batcher submits the next.
+type stepped struct {
+	step    *step
+	results []runtime.Result
+	err     error
+}
+
+// report: batcher -> pool: what a step carried, for admission and statistics.
+type report struct{ stepReport }
+
+// statsRequest: System -> pool: answer with the numbers of this moment.
+type statsRequest struct{ reply chan<- Stats }
+
+// drain: System -> pool: refuse new requests from now on, and close done when the last one is over.
+type drain struct{ done chan<- struct{} }
+
+// cancelAll: System -> pool: cancel whatever waits or runs.
+type cancelAll struct{ err error }

@@ -1,0 +1,315 @@
+package actors
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"troupe/runtime"
+)
+
+// pool is the supervisor of everything. It owns the ledger, the leases of idle agents and the queue of requests that wait, and decides who is admitted,
+// who makes room and who is refused. It is the parent of the batcher and of all agents.
+type pool struct {
+	*house
+	system  *System
+	batcher *actor.PID
+
+	ledger  *runtime.Ledger
+	tickets map[uint64]*ticket     // every request that is not over, or whose blocks are not all home
+	running []*ticket              // admitted, in order of age
+	queue   runtime.Queue[*ticket] // waiting or paused
+	seats   map[string]*seat       // agents by id
+	idle    *list.List             // seats with a parked lease, least recently used first
+
+	closing  error             // not nil: refuse with it
+	stopping bool              // nothing matters any more
+	drained  []chan<- struct{} // closed when no ticket is left
+	stats    poolStats
+	pace     runtime.Pace
+}
+
+// seat is an agent that has an id, as the pool knows it.
+type seat struct {
+	id     string
+	pid    *actor.PID     // nil until its first request is admitted, and after its history was forgotten
+	lease  *runtime.Lease // parked here while the agent is idle; its blocks are booked as cached
+	place  *list.Element  // in pool.idle while the lease is parked
+	ticket *ticket        // its request that waits, runs or is paused; nil otherwise
+}
+
+// ticket is a request as the pool knows it. Its id says how old it is.
+type ticket struct {
+	id      uint64
+	ctx     context.Context
+	request Request
+	stream  *Stream
+	seat    *seat // nil: anonymous, or a fork
+
+	state   ticketState
+	pid     *actor.PID // the agent that answers it, from its admission on
+	tokens  int        // how many it knows: the prompt, later the output so far
+	outputs int        // most tokens to generate
+	end     int        // most positions it will need
+	held    int        // blocks that are booked on it
+	since   time.Time  // when it began to wait
+
+	wants    bool // a block
+	stalled  bool // and cannot go on without
+	yielding bool // was told to give way
+}
+
+type ticketState uint8
+
+const (
+	waiting ticketState = iota // in the queue, never admitted
+	running                    // admitted
+	halted                     // paused: back in the queue, without blocks
+	over                       // ended, but some of its blocks are still on their way home
+)
+
+func newPool(s *System) *pool {
+	return &pool{
+		house: s.house, system: s,
+		ledger:  runtime.NewLedger(s.info.Blocks),
+		tickets: map[uint64]*ticket{}, seats: map[string]*seat{}, idle: list.New(),
+		stats: newPoolStats(s.house),
+	}
+}
+
+// Receive implements actor.Actor. After every message the books are checked, or at least whenever nothing runs.
+func (p *pool) Receive(ctx actor.Context) {
+	defer p.crash()
+	p.see("pool", ctx.Message())
+	if p.stopping {
+		if _, ok := ctx.Message().(*actor.Stopped); ok {
+			p.abandon()
+		}
+		return // a child that is spawned now would never be stopped
+	}
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		p.batcher = ctx.Spawn(p.props(func() actor.Actor { return newBatcher(p.house, p.system.loop) }))
+	case *generate:
+		p.generate(ctx, m)
+	case *cancel:
+		p.cancel(ctx, m)
+	case *need:
+		p.need(ctx, m)
+	case *paused:
+		p.paused(ctx, m)
+	case *ended:
+		p.ended(ctx, m)
+	case *surplus:
+		p.surplus(ctx, m)
+	case *report:
+		p.stats.step(m.stepReport)
+		p.pace.Observe(m.prefill, m.took)
+		return
+	case *statsRequest:
+		m.reply <- p.snapshot()
+		return
+	case *drain:
+		p.closing = errDraining()
+		p.drained = append(p.drained, m.done)
+	case *cancelAll:
+		for _, t := range p.byAge() {
+			p.abort(ctx, t, m.err)
+		}
+	case *actor.Stopping:
+		p.stopping = true
+		return
+	default:
+		return
+	}
+	p.serve(ctx)
+	p.rest()
+}
+
+// generate queues a request, unless it is refused.
+func (p *pool) generate(ctx actor.Context, m *generate) {
+	n := len(m.request.Prompt)
+	outputs := p.limits.Outputs(n, m.request.MaxTokens)
+	t := &ticket{
+		id: m.id, ctx: m.ctx, request: m.request, stream: m.stream,
+		tokens: n, outputs: outputs, end: runtime.End(n, outputs), since: p.Now(),
+	}
+	if err := p.refusal(t); err != nil {
+		p.stats.Refused++
+		m.reply <- err
+		return
+	}
+	if id := m.request.Agent; id != "" {
+		s := p.seats[id]
+		if s == nil {
+			s = &seat{id: id}
+			p.seats[id] = s
+		}
+		// While an agent has a request, a second one is a fork: it neither waits nor touches the first one's state.
+		if s.ticket == nil {
+			s.ticket, t.seat = t, s
+		}
+	}
+	p.tickets[t.id] = t
+	p.queue.Push(t)
+	m.reply <- nil
+}
+
+// refusal returns why a request cannot even wait, or nil.
+func (p *pool) refusal(t *ticket) error {
+	if p.closing != nil {
+		return p.closing
+	}
+	if err := t.ctx.Err(); err != nil {
+		return err
+	}
+	// Nobody waits, so this one does not wait either if it fits now.
+	if p.queue.Len() == 0 && p.fits(t) {
+		return nil
+	}
+	if p.queue.Len() < p.MaxQueue {
+		return nil
+	}
+	queued := 0
+	p.queue.All(func(t *ticket) { queued += t.tokens })
+	err := runtime.Errorf(runtime.Busy, "all %d blocks of KV memory are in use and %d requests wait already", p.ledger.Total(), p.queue.Len())
+	err.RetryAfter = runtime.RetryAfter(queued, p.pace.PerSecond())
+	return err
+}
+
+// cancel ends a request because its client left.
+func (p *pool) cancel(ctx actor.Context, m *cancel) {
+	if t, ok := p.tickets[m.id]; ok {
+		p.abort(ctx, t, m.err)
+	}
+}
+
+// abort ends a request, wherever it is.
+func (p *pool) abort(ctx actor.Context, t *ticket, err error) {
+	switch t.state {
+	case waiting:
+		p.drop(t, err)
+	case halted, running:
+		p.queue.Remove(t)
+		ctx.Send(t.pid, &cancel{id: t.id, err: err})
+	}
+}
+
+// drop ends a request that was never admitted: no agent knows it.
+func (p *pool) drop(t *ticket, err error) {
+	p.queue.Remove(t)
+	p.leaveSeat(t, nil)
+	delete(p.tickets, t.id)
+	t.stream.finish(Outcome{PromptTokens: len(t.request.Prompt), Err: err})
+}
+
+// need notes that a running request wants its next block.
+func (p *pool) need(_ actor.Context, m *need) {
+	if t, ok := p.tickets[m.id]; ok && t.state == running {
+		t.wants = true
+		t.stalled = t.stalled || m.stalled
+	}
+}
+
+// paused frees the blocks of a request that gave way. It is the next to be admitted, but for older ones that gave way later.
+func (p *pool) paused(_ actor.Context, m *paused) {
+	t := p.tickets[m.id]
+	p.leaveBatch(t)
+	t.state, t.tokens, t.since = halted, m.tokens, p.Now()
+	p.giveBack(t, m.lease.Blocks)
+	p.queue.PushFront(t)
+	p.stats.Preempted++
+}
+
+// ended books the end of a request: its blocks are free, or parked with its agent's seat.
+func (p *pool) ended(ctx actor.Context, m *ended) {
+	t := p.tickets[m.id]
+	p.leaveBatch(t)
+	p.queue.Remove(t)
+	t.state = over
+	p.giveBack(t, m.freed)
+	if m.lease != nil && m.keep && len(m.lease.Blocks) > 0 {
+		p.ledger.Park(m.lease.Blocks)
+		t.held -= len(m.lease.Blocks)
+		p.leaveSeat(t, m.lease)
+	} else {
+		if m.lease != nil {
+			p.giveBack(t, m.lease.Blocks)
+		}
+		p.leaveSeat(t, nil)
+	}
+	p.settle(ctx, t)
+}
+
+// surplus frees blocks that came too late for their request.
+func (p *pool) surplus(ctx actor.Context, m *surplus) {
+	t := p.tickets[m.id]
+	p.giveBack(t, m.blocks)
+	if t.state == over {
+		p.settle(ctx, t)
+	}
+}
+
+// settle forgets a request that is over once its blocks are all home, and lets its agent go unless the agent has a seat to remember.
+func (p *pool) settle(ctx actor.Context, t *ticket) {
+	if t.held > 0 {
+		return
+	}
+	delete(p.tickets, t.id)
+	if t.seat == nil || t.seat.pid != t.pid {
+		ctx.Poison(t.pid) // behind whatever is still in its mailbox
+	}
+}
+
+// leaveSeat lets a ticket's agent be idle: with a lease it keeps its seat, without one there is nothing to remember.
+func (p *pool) leaveSeat(t *ticket, lease *runtime.Lease) {
+	s := t.seat
+	if s == nil {
+		return
+	}
+	s.ticket = nil
+	switch {
+	case lease != nil:
+		s.lease, s.place = lease, p.idle.PushBack(s)
+	case s.lease == nil: // a dropped request leaves the parked lease of its agent alone
+		s.pid = nil
+		delete(p.seats, s.id)
+	}
+}
+
+func (p *pool) leaveBatch(t *ticket) {
+	p.running = slices.DeleteFunc(p.running, func(x *ticket) bool { return x == t })
+	t.wants, t.stalled, t.yielding = false, false, false
+}
+
+// giveBack frees blocks that are booked on a ticket.
+func (p *pool) giveBack(t *ticket, blocks []runtime.BlockID) {
+	p.ledger.Give(blocks)
+	t.held -= len(blocks)
+}
+
+// byAge returns all tickets, oldest first.
+func (p *pool) byAge() []*ticket {
+	all := make([]*ticket, 0, len(p.tickets))
+	for _, t := range p.tickets {
+		all = append(all, t)
+	}
+	slices.SortFunc(all, func(a, b *ticket) int { return int(int64(a.id) - int64(b.id)) })
+	return all
+}
+
+// abandon fails the requests that nobody can answer any more. All children have stopped, so nobody else writes to a stream.
+func (p *pool) abandon() {
+	for _, t := range p.byAge() {
+		t.stream.finish(Outcome{PromptTokens: len(t.request.Prompt), Err: errClosed()})
+	}
+	close(p.system.stopped)
+}
+
+func isContext(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}

@@ -1,0 +1,96 @@
+package actors
+
+import (
+	"slices"
+	"time"
+
+	"troupe/runtime"
+)
+
+// Stats are the numbers of one moment. Counters only grow.
+type Stats struct {
+	Blocks       int // in the pool; Free + Leased + Cached
+	Free         int
+	Leased       int // held by requests that run
+	Cached       int // parked with idle agents
+	BlockTokens  int
+	Running      int // admitted requests
+	Waiting      int // requests in the queue, the paused ones included
+	Paused       int // of those, the ones that gave way to older ones
+	IdleAgents   int // that have a history in the pool
+	Draining     bool
+	Admitted     uint64
+	Refused      uint64
+	Preempted    uint64        // how often a running request gave way
+	Forgotten    uint64        // idle agents whose blocks others needed
+	WaitTime     time.Duration // that admitted requests waited, in sum
+	Steps        uint64
+	FailedSteps  uint64
+	Prefilled    uint64   // prompt tokens computed
+	Decoded      uint64   // tokens computed one at a time
+	LastRows     int      // rows of the last step
+	RowsPerStep  []uint64 // [n] is how many steps carried n rows
+	PrefillSpeed float64  // prompt tokens per second, moving average; 0 before the first prompt
+	// Busy is how long the engine computed; divided by Uptime it is the saturation of the server.
+	Busy   time.Duration
+	Uptime time.Duration
+}
+
+// stepReport is what a step carried.
+type stepReport struct {
+	rows, prefill, decode int
+	took                  time.Duration
+	failed                bool
+}
+
+func reportOf(m *stepped) stepReport {
+	r := stepReport{rows: len(m.step.rows), took: m.step.took, failed: m.err != nil}
+	for _, row := range m.step.rows {
+		if n := len(row.Tokens); n > 1 {
+			r.prefill += n
+		} else {
+			r.decode++
+		}
+	}
+	return r
+}
+
+// poolStats is a Stats whose counters are kept up to date; snapshot fills in the rest.
+type poolStats struct {
+	Stats
+	began time.Time
+}
+
+func newPoolStats(h *house) poolStats {
+	return poolStats{began: h.Now(), Stats: Stats{RowsPerStep: make([]uint64, h.MaxBatch+1)}}
+}
+
+func (s *poolStats) step(r stepReport) {
+	s.Steps++
+	s.LastRows = r.rows
+	s.RowsPerStep[r.rows]++
+	s.Busy += r.took
+	if r.failed {
+		s.FailedSteps++
+		return
+	}
+	s.Prefilled += uint64(r.prefill)
+	s.Decoded += uint64(r.decode)
+}
+
+func (p *pool) snapshot() Stats {
+	s := p.stats.Stats
+	s.Blocks, s.BlockTokens = p.ledger.Total(), p.info.BlockTokens
+	s.Free, s.Leased, s.Cached = p.ledger.Count(runtime.Free), p.ledger.Count(runtime.Leased), p.ledger.Count(runtime.Cached)
+	s.Running, s.Waiting, s.IdleAgents = len(p.running), p.queue.Len(), p.idle.Len()
+	p.queue.All(func(t *ticket) {
+		if t.state == halted {
+			s.Paused++
+		}
+	})
+	s.Draining = p.closing != nil
+	s.RowsPerStep = slices.Clone(s.RowsPerStep)
+	s.PrefillSpeed = p.pace.PerSecond()
+	s.Uptime = p.Now().Sub(p.stats.began)
+	return s
+}
