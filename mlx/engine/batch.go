@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"fmt"
 	"math/bits"
 
 	"troupe/runtime"
@@ -35,10 +34,10 @@ type want struct {
 	n     int // runtime.Row.Want
 }
 
-// newBatch checks the rows against the engine and lays them out. A fault names
-// the row; nothing has been computed then.
+// newBatch checks the rows against the engine and lays them out. A fault in the
+// rows is an error that names the row; nothing has been computed then.
 func newBatch(rows []runtime.Row, info runtime.EngineInfo) (*batch, error) {
-	if err := checkRows(rows, info); err != nil {
+	if err := runtime.CheckRows(info, rows); err != nil {
 		return nil, err
 	}
 	b := &batch{}
@@ -152,49 +151,4 @@ func (g *group) written(blockTokens int) []bool {
 		}
 	}
 	return valid
-}
-
-func checkRows(rows []runtime.Row, info runtime.EngineInfo) error {
-	if len(rows) == 0 {
-		return fmt.Errorf("step without rows")
-	}
-	writer := map[runtime.BlockID]int{}
-	for i, r := range rows {
-		if err := checkRow(r, info); err != nil {
-			return fmt.Errorf("row %d: %w", i, err)
-		}
-		for n := r.Start / info.BlockTokens; n < info.BlocksFor(r.Start+len(r.Tokens)); n++ {
-			if other, ok := writer[r.Blocks[n]]; ok {
-				return fmt.Errorf("row %d: block %d is written by row %d as well", i, r.Blocks[n], other)
-			}
-			writer[r.Blocks[n]] = i
-		}
-	}
-	return nil
-}
-
-func checkRow(r runtime.Row, info runtime.EngineInfo) error {
-	if len(r.Tokens) == 0 {
-		return fmt.Errorf("no tokens")
-	}
-	if r.Start < 0 || r.Start > info.Context-len(r.Tokens) {
-		return fmt.Errorf("positions %d to %d lie outside the context of %d", r.Start, r.Start+len(r.Tokens), info.Context)
-	}
-	if n := info.BlocksFor(r.Start + len(r.Tokens)); n > len(r.Blocks) {
-		return fmt.Errorf("%d positions need %d blocks, the table has %d", r.Start+len(r.Tokens), n, len(r.Blocks))
-	}
-	for _, id := range r.Blocks {
-		if id < 0 || int(id) >= info.Blocks {
-			return fmt.Errorf("block %d is not in the pool of %d", id, info.Blocks)
-		}
-	}
-	for _, token := range r.Tokens {
-		if token < 0 || int(token) >= info.Vocab {
-			return fmt.Errorf("token %d is not in the vocabulary of %d", token, info.Vocab)
-		}
-	}
-	if r.Want < runtime.WantAll {
-		return fmt.Errorf("want is %d", r.Want)
-	}
-	return nil
 }

@@ -79,6 +79,9 @@ func (e *Engine) Step(rows []runtime.Row) ([]runtime.Result, error) {
 	if e.closed {
 		return nil, errors.New("engine: step after close")
 	}
+	if len(rows) == 0 {
+		return nil, nil
+	}
 	b, err := newBatch(rows, e.info)
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)

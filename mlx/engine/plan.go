@@ -32,10 +32,11 @@ func (f *Folder) MemoryPlan(o Options, widen bool) Plan {
 	}
 	p.BlockBytes = p.KVPerToken * int64(p.BlockTokens)
 	p.ContextBlocks = (f.Spec.MaxPositions + p.BlockTokens - 1) / p.BlockTokens
-	if p.Blocks == 0 && o.KVBytes > 0 {
+	switch {
+	case o.Blocks != 0:
+	case o.KVBytes != 0:
 		p.Blocks = int(min(o.KVBytes/p.BlockBytes, maxBlocks))
-	}
-	if p.Blocks == 0 {
+	default:
 		p.Blocks = p.ContextBlocks
 	}
 	p.PoolBytes = p.BlockBytes * int64(p.Blocks)

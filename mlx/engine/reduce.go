@@ -13,7 +13,7 @@ import (
 // referenced by the result if all of it was wanted. Logits that are not numbers
 // are an error: the row's own arithmetic overflowed, or its weights are broken.
 func reduce(logits []float32, want int) (runtime.Result, error) {
-	r := runtime.Result{LogSumExp: logSumExp(logits)}
+	r := runtime.Result{LogSumExp: runtime.LogSumExp(logits)}
 	if f := float64(r.LogSumExp); math.IsNaN(f) || math.IsInf(f, 0) {
 		return runtime.Result{}, fmt.Errorf("the logits are not finite (log-sum-exp %g)", f)
 	}
@@ -25,18 +25,7 @@ func reduce(logits []float32, want int) (runtime.Result, error) {
 	return r, nil
 }
 
-// logSumExp sums in float64 and in order, so that it is a function of the row
-// alone.
-func logSumExp(logits []float32) float32 {
-	highest := float64(slices.Max(logits)) // NaN if there is any
-	var sum float64
-	for _, l := range logits {
-		sum += math.Exp(float64(l) - highest)
-	}
-	return float32(highest + math.Log(sum))
-}
-
-// top returns the n best by falling logit, equal ones by rising id.
+// top is runtime.TopOf without sorting the vocabulary: one pass with a heap.
 func top(logits []float32, n int) []runtime.Candidate {
 	worst := make(worstFirst, 0, n)
 	for id, l := range logits {

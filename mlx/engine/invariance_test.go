@@ -1,0 +1,122 @@
+package engine
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"troupe/runtime"
+)
+
+// conversation is one agent of the metamorphic test.
+type conversation struct {
+	table  []runtime.BlockID
+	prompt []int32
+	tokens []int32     // greedy, so far
+	logits [][]float32 // that chose them
+	done   int         // positions in the cache
+}
+
+// TestRowsAreIndependentBitForBit runs the same conversations alone and
+// together, with prompts cut at random, joining and leaving at random, with
+// blocks dealt at random, and wants the very same logits, not only the same
+// tokens.
+func TestRowsAreIndependentBitForBit(t *testing.T) {
+	for _, name := range varied {
+		t.Run(name, func(t *testing.T) {
+			e := newEngine(t, "testdata/parity/"+name, Options{Blocks: 48, BlockTokens: 4})
+			lengths := []int{1, 2, 13, 23, 4, 17}
+			alone := converse(t, e, rand.New(rand.NewPCG(1, 1)), lengths, 10, false)
+			for seed := range uint64(4) {
+				together := converse(t, e, rand.New(rand.NewPCG(seed, 2)), lengths, 10, true)
+				for i := range alone {
+					require.Equal(t, alone[i].tokens, together[i].tokens, "seed %d, conversation %d", seed, i)
+					require.Equal(t, alone[i].logits, together[i].logits, "seed %d, conversation %d", seed, i)
+				}
+			}
+		})
+	}
+}
+
+// converse gives each prompt n greedy tokens: one after another, each prompt in
+// one step; or all in a jumble.
+func converse(t *testing.T, e *Engine, rng *rand.Rand, lengths []int, n int, jumble bool) []*conversation {
+	t.Helper()
+	ids := rng.Perm(e.info.Blocks)
+	var all []*conversation
+	for i, length := range lengths {
+		c := &conversation{}
+		for _, id := range ids[i*8 : i*8+8] {
+			c.table = append(c.table, runtime.BlockID(id))
+		}
+		for j := range length {
+			c.prompt = append(c.prompt, int32((i*31+j*17)%e.info.Vocab))
+		}
+		all = append(all, c)
+	}
+	unfinished := func(c *conversation) bool { return len(c.tokens) < n }
+	for slices.ContainsFunc(all, unfinished) {
+		var rows []runtime.Row
+		var who []*conversation
+		for _, c := range all {
+			switch {
+			case !unfinished(c), jumble && rng.IntN(3) == 0:
+				continue
+			case !jumble && len(rows) == 1:
+				continue
+			}
+			chunk := len(c.prompt)
+			if jumble {
+				chunk = 1 + rng.IntN(7)
+			}
+			rows, who = append(rows, c.next(chunk)), append(who, c)
+		}
+		for i, r := range step(t, e, rows...) {
+			who[i].take(rows[i], r)
+		}
+	}
+	return all
+}
+
+// next is the next row: a chunk of the prompt, or the latest token.
+func (c *conversation) next(chunk int) runtime.Row {
+	row := runtime.Row{Blocks: c.table, Start: c.done}
+	if c.done < len(c.prompt) {
+		row.Tokens = c.prompt[c.done:min(c.done+chunk, len(c.prompt))]
+	} else {
+		row.Tokens = c.tokens[len(c.tokens)-1:]
+	}
+	if c.done+len(row.Tokens) >= len(c.prompt) {
+		row.Want = runtime.WantAll
+	}
+	return row
+}
+
+func (c *conversation) take(row runtime.Row, r runtime.Result) {
+	c.done += len(row.Tokens)
+	if row.Want != 0 {
+		c.tokens = append(c.tokens, top(r.Logits, 1)[0].ID)
+		c.logits = append(c.logits, slices.Clone(r.Logits))
+	}
+}
+
+// A shared prefix is read by many and written by none.
+func TestSharedBlocks(t *testing.T) {
+	e := newEngine(t, "testdata/parity/llama-f32", Options{Blocks: 16, BlockTokens: 4})
+	prefix := []int32{9, 8, 7, 6, 5, 4, 3, 2}
+	step(t, e, runtime.Row{Blocks: []runtime.BlockID{3, 1}, Tokens: prefix})
+	shared := step(t, e,
+		runtime.Row{Blocks: []runtime.BlockID{3, 1, 5}, Start: 8, Tokens: []int32{1}, Want: 3},
+		runtime.Row{Blocks: []runtime.BlockID{3, 1, 6}, Start: 8, Tokens: []int32{2}, Want: 3},
+		runtime.Row{Blocks: []runtime.BlockID{3, 1, 7}, Start: 8, Tokens: []int32{2, 3}, Want: 3},
+	)
+	own := step(t, e,
+		runtime.Row{Blocks: []runtime.BlockID{8, 9, 10}, Tokens: append(slices.Clone(prefix), 1), Want: 3},
+		runtime.Row{Blocks: []runtime.BlockID{11, 12, 13}, Tokens: append(slices.Clone(prefix), 2, 3), Want: 3},
+	)
+	require.Equal(t, own[0], shared[0])
+	require.Equal(t, own[1], shared[2])
+	require.NotEqual(t, shared[0], shared[1])
+}
