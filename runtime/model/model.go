@@ -38,9 +38,15 @@ func (m *Model) Render(ctx context.Context, in chat.Input) (string, error) {
 	}
 	in.BOS, in.EOS = m.BOS, m.EOS
 	text, err := m.Template.Render(ctx, in)
-	var refused *chat.RaisedError
-	if errors.As(err, &refused) {
-		return "", runtime.InvalidParam("messages", "the chat template of %s refuses this conversation: %s", m.ID, refused.Message)
+	var failed *chat.Error
+	switch {
+	case errors.As(err, &failed):
+		// Waiting does not help and other conversations pass, so it is for the client to change this one.
+		e := runtime.InvalidParam("messages", "the chat template of %s refuses this conversation: %s", m.ID, failed.Message)
+		e.Err = err
+		return "", e
+	case errors.Is(err, chat.ErrContinue):
+		return "", runtime.InvalidParam("messages", "%s", err)
 	}
 	return text, err
 }
