@@ -6,6 +6,7 @@
 #include "graph.h"
 
 #include <cmath>
+#include <cstdlib>
 
 #include "mlx/fast.h"
 #include "mlx/ops.h"
@@ -34,6 +35,23 @@ mx::Dtype dtype(int value) {
     case Val::bfloat16: return mx::bfloat16;
     default: throw std::invalid_argument("unknown element type " + std::to_string(value));
   }
+}
+
+// MLX does not notice when the CPU's malloc fails, and crashes on the null
+// pointer. So what a program asks for by size, a KV pool above all, is tried first.
+void check_memory(size_t bytes) {
+  if (mx::default_device() != mx::Device::cpu || bytes < (size_t(64) << 20)) return;
+  void* trial = std::malloc(bytes);
+  if (!trial) throw std::runtime_error("out of memory: cannot allocate " + std::to_string(bytes) + " bytes");
+  std::free(trial);
+}
+
+static mx::array full(const Args& a) {
+  auto type = dtype(a.integer(0));
+  auto shape = a.shape(1, a.n_ints);
+  auto made = mx::full(shape, mx::array(a.number(0), type), type);
+  check_memory(made.nbytes());
+  return made;
 }
 
 static mx::array gelu_tanh(const mx::array& x) {
@@ -137,10 +155,7 @@ std::vector<mx::array> build(int op, const Args& a) {
     case MLX_OP_argpartition:
       return {mx::argpartition(a.array(0), a.integer(0), a.integer(1))};
 
-    case MLX_OP_full: {
-      auto type = dtype(a.integer(0));
-      return {mx::full(a.shape(1, a.n_ints), mx::array(a.number(0), type), type)};
-    }
+    case MLX_OP_full: return {full(a)};
     case MLX_OP_arange:
       return {mx::arange(a.integer(0), a.integer(1), 1, dtype(a.integer(2)))};
 
