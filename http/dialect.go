@@ -1,0 +1,52 @@
+package http
+
+import (
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"troupe/actors"
+)
+
+// dialect is what differs between the two wire formats.
+type dialect interface {
+	// parse decodes and validates a request body.
+	parse(body []byte) (*call, error)
+	// answer is the body of an answer that is not streamed.
+	answer(g *generation, text string, out actors.Outcome) any
+	// encoder writes an answer as events.
+	encoder(w *sse, g *generation) encoder
+	// errorBody is the body of an error.
+	errorBody(f failure, requestID string) any
+}
+
+// encoder writes one generation as the events of a dialect. Each method writes whole events; none flushes.
+type encoder interface {
+	start(cached int)          // comes first
+	text(s string)             // s is not empty
+	ping()                     // a sign of life
+	nudge()                    // a sign of life for clients that do not count pings
+	finish(out actors.Outcome) // comes last if the generation ended well
+	fail(f failure)            // comes last if it did not
+}
+
+// call is a decoded request, whatever its dialect.
+type call struct {
+	model     string
+	chat      conversation
+	sampling  samplingFields
+	maxTokens int // 0: as many as fit
+	stops     []string
+	ignoreEOS bool
+	stream    bool
+	usage     bool // an OpenAI stream ends with the usage
+	identity  identityFields
+}
+
+// dialectOf returns the dialect that a path is answered in. /v1/models is of both; there the header that every Anthropic client sends decides.
+func dialectOf(c *fiber.Ctx) dialect {
+	if strings.HasPrefix(c.Path(), "/v1/messages") || c.Get("Anthropic-Version") != "" {
+		return anthropic{}
+	}
+	return openai{}
+}

@@ -1,0 +1,72 @@
+package http
+
+import (
+	"encoding/json"
+	"strings"
+)
+
+// maxID is the length of the longest agent id.
+const maxID = 128
+
+// agentID says which agent a request belongs to, and "" if it is anonymous. The first of these that is there and valid wins:
+//
+//   - header X-Agent-ID
+//   - header X-Session-ID, or session_id in the body
+//   - Claude Code's X-Claude-Code-Agent-ID within its X-Claude-Code-Session-ID; without an agent id, the session's main agent
+//   - the session in Anthropic's metadata.user_id, which is what older Claude Codes send; it names the same agent as the header would
+//
+// OpenAI's user field is not an identity: it names a person, who may run many agents.
+func agentID(header func(string) string, b identityFields) string {
+	ids := []string{header("X-Agent-ID"), header("X-Session-ID"), b.SessionID}
+	if session := header("X-Claude-Code-Session-ID"); session != "" {
+		if agent := header("X-Claude-Code-Agent-ID"); agent != "" {
+			session += ":" + agent
+		}
+		ids = append(ids, session)
+	}
+	ids = append(ids, userSession(b.UserID))
+	for _, id := range ids {
+		if validID(id) {
+			return id
+		}
+	}
+	return ""
+}
+
+// identityFields are the parts of a body that can name an agent.
+type identityFields struct {
+	SessionID string
+	UserID    string // metadata.user_id of the Anthropic dialect
+}
+
+// validID reports whether an id can name an agent: 1 to 128 printable ASCII characters without spaces, quotes and slashes, and not starting with a dot,
+// so that it is safe in a log, a URL and a file name.
+func validID(id string) bool {
+	if id == "" || len(id) > maxID || id[0] == '.' {
+		return false
+	}
+	for _, c := range []byte(id) {
+		if c <= ' ' || c > '~' || strings.IndexByte(`/\"'`, c) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// userSession returns the session part of a Claude Code user id, in the form of before 2.1.80 ("user_<hash>_account__session_<uuid>") or after it (a
+// JSON object), and "" for any other user id.
+func userSession(userID string) string {
+	if strings.HasPrefix(userID, "{") {
+		var fields struct {
+			SessionID string `json:"session_id"`
+		}
+		if json.Unmarshal([]byte(userID), &fields) != nil {
+			return ""
+		}
+		return fields.SessionID
+	}
+	if _, session, ok := strings.Cut(userID, "_session_"); ok && strings.HasPrefix(userID, "user_") {
+		return session
+	}
+	return ""
+}

@@ -1,0 +1,177 @@
+package http
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/cors"
+	"github.com/gofiber/fiber/v2/middleware/recover"
+
+	"troupe/actors"
+	"troupe/runtime/model"
+)
+
+// headerLimit is the most bytes of request line and headers. Claude Code sends about 2 KB.
+const headerLimit = 32 << 10
+
+// Config says how to serve. The zero value serves with the defaults that the fields name.
+type Config struct {
+	Logger       *slog.Logger  // nil: slog.Default
+	StrictModels bool          // refuse model ids other than the loaded model's; clients ask for ids of their own, so it is off by default
+	CORSOrigins  []string      // exact origins that browsers may call from; none by default
+	BodyLimit    int           // bytes of a request body; 0: 32 MiB, the limit of the Anthropic API
+	PingInterval time.Duration // between signs of life on a stream; 0: 5 s
+	ReadTimeout  time.Duration // for a request to arrive whole; 0: 60 s
+	IdleTimeout  time.Duration // for the next request on a connection; 0: 2 min
+	WriteTimeout time.Duration // for a client to take what was flushed to it; 0: 30 s
+}
+
+// Server answers HTTP. It can listen before there is a model: until [Server.Attach] everything but /health/live says that the server is starting.
+type Server struct {
+	cfg     Config
+	log     *slog.Logger
+	app     *fiber.App
+	service atomic.Pointer[service] // nil: starting
+
+	draining atomic.Bool
+	ctx      context.Context // of every generation; ends with the server
+	cancel   context.CancelCauseFunc
+	running  sync.RWMutex // held for reading by every generation until its answer is complete
+
+	// What a test pins to compare whole answers.
+	now   func() time.Time
+	newID func(prefix string) string
+}
+
+// New makes a server that does not listen yet.
+func New(cfg Config) *Server {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	setDefault(&cfg.BodyLimit, 32<<20)
+	setDefault(&cfg.PingInterval, 5*time.Second)
+	setDefault(&cfg.ReadTimeout, time.Minute)
+	setDefault(&cfg.IdleTimeout, 2*time.Minute)
+	setDefault(&cfg.WriteTimeout, 30*time.Second)
+	s := &Server{cfg: cfg, log: cfg.Logger, now: time.Now, newID: newID}
+	s.ctx, s.cancel = context.WithCancelCause(context.Background())
+	s.app = fiber.New(fiber.Config{
+		AppName:               "troupe",
+		DisableStartupMessage: true,
+		Immutable:             true, // strings of a request go to actors, which outlive it
+		BodyLimit:             cfg.BodyLimit,
+		ReadBufferSize:        headerLimit,
+		ReadTimeout:           cfg.ReadTimeout,
+		IdleTimeout:           cfg.IdleTimeout,
+		ErrorHandler:          s.handleError,
+	})
+	s.routes()
+	return s
+}
+
+// setDefault gives a setting its default if it is zero.
+func setDefault[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
+
+func (s *Server) routes() {
+	s.app.Use(s.frame, recover.New(recover.Config{EnableStackTrace: true, StackTraceHandler: s.logPanic}))
+	if len(s.cfg.CORSOrigins) > 0 {
+		s.app.Use(cors.New(cors.Config{
+			AllowOrigins:  strings.Join(s.cfg.CORSOrigins, ","),
+			AllowMethods:  "GET,POST,HEAD,OPTIONS",
+			ExposeHeaders: "request-id,x-request-id,retry-after",
+		}))
+	}
+	s.app.Get("/", s.live) // Claude Code probes with HEAD /
+	s.app.Get("/health", s.ready)
+	s.app.Get("/health/live", s.live)
+	s.app.Get("/health/ready", s.ready)
+	s.app.Get("/v1/models", s.listModels)
+	s.app.Get("/v1/models/*", s.getModel)
+	s.app.Post("/v1/messages", s.handle(anthropic{}))
+	s.app.Post("/v1/messages/count_tokens", s.countTokens)
+	s.app.Post("/v1/chat/completions", s.handle(openai{}))
+}
+
+// frame is around every handler: it names the request, and bounds how long the client may take to accept the answer. A stream extends the bound with
+// every flush.
+func (s *Server) frame(c *fiber.Ctx) error {
+	s.identify(c)
+	err := c.Next()
+	if err != nil {
+		err = s.handleError(c, err)
+	}
+	if e := c.Context().SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout)); e != nil {
+		s.log.Debug("no write deadline on this connection", "error", e)
+	}
+	return err
+}
+
+// logPanic logs a panic of a handler, which the client sees as an internal error.
+func (s *Server) logPanic(c *fiber.Ctx, p any) {
+	s.log.Error("panic in a handler", "request", s.identify(c), "path", c.Path(), "panic", p, "stack", string(debug.Stack()))
+}
+
+// identify gives the request an id, once, and puts it in the headers of the answer: request-id is Anthropic's, x-request-id is OpenAI's.
+func (s *Server) identify(c *fiber.Ctx) string {
+	if id := c.GetRespHeader("Request-Id"); id != "" {
+		return id
+	}
+	id := s.newID("req_")
+	c.Set("Request-Id", id)
+	c.Set("X-Request-Id", id)
+	return id
+}
+
+// newID makes an id of 96 random bits.
+func newID(prefix string) string {
+	var b [12]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return prefix + hex.EncodeToString(b[:])
+}
+
+// Attach gives the server the model that it serves; from here on it is ready. The caller keeps ownership of both.
+func (s *Server) Attach(m *model.Model, sys *actors.System) {
+	s.attach(&service{model: m, generate: func(ctx context.Context, r actors.Request) (stream, error) { return sys.Generate(ctx, r) }})
+}
+
+func (s *Server) attach(v *service) { s.service.Store(v) }
+
+// Serve answers connections of a listener, which it closes, until [Server.Shutdown]; then it returns nil.
+func (s *Server) Serve(ln net.Listener) error {
+	if err := s.app.Listener(ln); err != nil {
+		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
+	}
+	return nil
+}
+
+// Drain makes /health/ready say that the server is draining. Refusing new requests is up to the system's own Drain.
+func (s *Server) Drain() { s.draining.Store(true) }
+
+// Shutdown stops listening and waits for the running requests until ctx ends; then it cancels them, waits for their last words (an error that says why)
+// and returns ctx's error.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.Drain()
+	err := s.app.ShutdownWithContext(ctx)
+	s.cancel(errShutdown)
+	s.running.Lock() // all have ended
+	defer s.running.Unlock()
+	if err != nil {
+		return fmt.Errorf("requests were cut off: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,146 @@
+package http
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"troupe/actors"
+	"troupe/runtime"
+	"troupe/runtime/model"
+)
+
+// service is what there is to serve. It is replaced as a whole.
+type service struct {
+	model    *model.Model
+	generate func(context.Context, actors.Request) (stream, error)
+}
+
+// stream is one generation in progress: an [actors.Stream], or a test's.
+type stream interface {
+	Events() <-chan actors.Event
+	Outcome() actors.Outcome
+}
+
+// current returns the service, or why there is none.
+func (s *Server) current() (*service, error) {
+	if s.ctx.Err() != nil {
+		return nil, context.Cause(s.ctx)
+	}
+	v := s.service.Load()
+	if v == nil {
+		return nil, &runtime.Error{Kind: runtime.Starting, Message: "the model is being loaded", RetryAfter: 2 * time.Second}
+	}
+	return v, nil
+}
+
+// request turns a call into a request to the system.
+func (v *service) request(ctx context.Context, in *call) (actors.Request, error) {
+	prompt, err := v.prompt(ctx, in)
+	if err != nil {
+		return actors.Request{}, err
+	}
+	sampling := in.sampling.over(v.model.Defaults)
+	if err := sampling.Validate(v.model.Tokenizer.VocabSize()); err != nil {
+		return actors.Request{}, err
+	}
+	// One position is for the answer. Clients parse the text of this error to shorten a conversation by the right amount.
+	if most := v.model.Context - 1; len(prompt) > most {
+		err := runtime.InvalidParam("messages", "prompt is too long: %d tokens > %d maximum", len(prompt), most)
+		return actors.Request{}, coded{err, "context_length_exceeded"}
+	}
+	return actors.Request{
+		Prompt:    prompt,
+		Sampling:  sampling,
+		MaxTokens: min(in.maxTokens, v.model.Context-len(prompt)),
+		Stops:     in.stops,
+		IgnoreEOS: in.ignoreEOS,
+	}, nil
+}
+
+// prompt renders the conversation of a call with the model's template.
+func (v *service) prompt(ctx context.Context, in *call) ([]int32, error) {
+	input, err := in.chat.input()
+	if err != nil {
+		return nil, err
+	}
+	return v.model.Prompt(ctx, input)
+}
+
+// checkModel returns an error if a client asks for another model than the one that is served, and that is not allowed.
+func (s *Server) checkModel(v *service, id string) error {
+	if !s.cfg.StrictModels || id == v.model.ID {
+		return nil
+	}
+	return noModel(id, v.model.ID)
+}
+
+// noModel is the error for a model that is not here.
+func noModel(id, served string) error {
+	err := &runtime.Error{Kind: runtime.Unknown, Param: "model", Message: fmt.Sprintf("there is no model %s; this server has %s", textOf(id), served)}
+	return coded{err, "model_not_found"}
+}
+
+// requestBody returns the body as it was sent.
+func requestBody(c *fiber.Ctx) ([]byte, error) {
+	if e := c.Get(fiber.HeaderContentEncoding); e != "" && !strings.EqualFold(e, "identity") {
+		// Unpacking would let a small body grow past every limit.
+		return nil, runtime.Errorf(runtime.Invalid, "Content-Encoding %s is not supported: send the body as it is", textOf(e))
+	}
+	return c.Request().Body(), nil
+}
+
+// sendJSON answers with a JSON body.
+func sendJSON(c *fiber.Ctx, status int, v any) error {
+	var b bytes.Buffer
+	if err := encode(&b, v); err != nil {
+		return fmt.Errorf("encode the answer: %w", err)
+	}
+	c.Set(fiber.HeaderContentType, fiber.MIMEApplicationJSON)
+	return c.Status(status).Send(b.Bytes())
+}
+
+// samplingFields are the sampling fields of a request; nil is for what the client left to the model.
+type samplingFields struct {
+	Temperature       *float64          `json:"temperature"`
+	TopP              *float64          `json:"top_p"`
+	TopK              *integer          `json:"top_k"`
+	MinP              *float64          `json:"min_p"`
+	Seed              *integer          `json:"seed"`
+	RepetitionPenalty *float64          `json:"repetition_penalty"`
+	PresencePenalty   *float64          `json:"presence_penalty"`
+	FrequencyPenalty  *float64          `json:"frequency_penalty"`
+	LogitBias         map[int32]float32 `json:"logit_bias"`
+}
+
+// over returns the model's defaults with the request's fields over them. Without a seed it takes a random one.
+func (f samplingFields) over(defaults runtime.Sampling) runtime.Sampling {
+	out := defaults
+	set := func(field *float64, v *float64) {
+		if v != nil {
+			*field = *v
+		}
+	}
+	set(&out.Temperature, f.Temperature)
+	set(&out.TopP, f.TopP)
+	set(&out.MinP, f.MinP)
+	set(&out.RepetitionPenalty, f.RepetitionPenalty)
+	set(&out.PresencePenalty, f.PresencePenalty)
+	set(&out.FrequencyPenalty, f.FrequencyPenalty)
+	if f.TopK != nil {
+		out.TopK = int(max(*f.TopK, 0)) // -1 is off, as in vLLM
+	}
+	if f.LogitBias != nil {
+		out.Bias = f.LogitBias
+	}
+	out.Seed = rand.Uint64()
+	if f.Seed != nil {
+		out.Seed = uint64(*f.Seed)
+	}
+	return out
+}
