@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"troupe/actors"
+	"troupe/http"
+	"troupe/mlx/engine"
+	"troupe/mlx/starter"
+	"troupe/runtime/enginetest"
+	"troupe/tests/troupetest"
+)
+
+// quiet keeps the log out of the figures' way; the binary logs one line per request, which the modes startup and starter include.
+var quiet = slog.New(slog.DiscardHandler)
+
+// startFake serves an engine of next to no cost with the text side of the starter model: real tokenizer, template, actors, HTTP and socket.
+func startFake(rows int) (*troupetest.Stack, error) {
+	folder, err := engine.ReadFolder(starter.FS(), "starter")
+	if err != nil {
+		return nil, err
+	}
+	fake := enginetest.NewFake(enginetest.Options{
+		Vocab: folder.Spec.Vocab, Context: folder.Spec.MaxPositions, BlockTokens: engine.DefaultBlockTokens, Blocks: 16 * rows,
+	})
+	return troupetest.StartStack(actors.Config{Engine: fake, Model: folder.Model, MaxBatch: rows, Logger: quiet}, http.Config{Logger: quiet})
+}
+
+// measureFake is the cost of everything but the arithmetic.
+func measureFake(ctx context.Context, o options) (report, error) {
+	agents, tokens, runs := or(o.agents, 500), or(o.tokens, 50), or(o.runs, 5)
+	r := report{title: fmt.Sprintf("%d SSE agents x %d tokens at once, an engine of no cost, server and client in one process", agents, tokens)}
+	stack, err := startFake(agents)
+	if err != nil {
+		return r, err
+	}
+	defer func() { _ = stack.Close() }()
+	c := newClient(stack.URL, agents)
+	if _, err := rush(ctx, c, jobsFor(agents, 5, "warm")); err != nil { // opens the connections
+		return r, err
+	}
+	for i := range runs {
+		before := ownCPU()
+		res, err := rush(ctx, c, jobsFor(agents, tokens, fmt.Sprintf("run%d", i)))
+		if err != nil {
+			return r, err
+		}
+		r.add(fmt.Sprintf("run %d: CPU per token in all", i+1), "%s", perToken(ownCPU()-before, res.tokens))
+		if i == runs-1 {
+			r.addResult(res)
+		}
+	}
+	stats, err := stack.System.Stats(ctx)
+	if err != nil {
+		return r, err
+	}
+	r.add("rows per step, mean", "%.1f", meanRows(stats.RowsPerStep))
+	return r, nil
+}
+
+// measureIdle is the way from a request to its first token on a server that has nothing else to do.
+func measureIdle(ctx context.Context, o options) (report, error) {
+	runs := or(o.runs, 300)
+	r := report{title: fmt.Sprintf("%d requests one after another on an idle server, an engine of no cost", runs)}
+	stack, err := startFake(64)
+	if err != nil {
+		return r, err
+	}
+	defer func() { _ = stack.Close() }()
+	c := newClient(stack.URL, 1)
+	if _, err := inTurn(ctx, c, jobsFor(20, 4, "warm")); err != nil {
+		return r, err
+	}
+	res, err := inTurn(ctx, c, jobsFor(runs, 4, "idle"))
+	if err != nil {
+		return r, err
+	}
+	r.add("request to first token p50, p99", "%s, %s", short(percentile(res.first, 0.5)), short(percentile(res.first, 0.99)))
+	return r, nil
+}
+
+// measureBatch has agents arrive one after another, each when the one before has begun to speak, and counts the rows of the steps.
+func measureBatch(ctx context.Context, o options) (report, error) {
+	agents, tokens := or(o.agents, 8), or(o.tokens, 400)
+	r := report{title: fmt.Sprintf("%d agents that arrive one after another, the starter model", agents)}
+	folder, err := engine.ReadFolder(starter.FS(), "starter")
+	if err != nil {
+		return r, err
+	}
+	eng, err := engine.New(folder, engine.Options{Blocks: agents * folder.MemoryPlan(engine.Options{}, true).ContextBlocks})
+	if err != nil {
+		return r, err
+	}
+	stack, err := troupetest.StartStack(actors.Config{Engine: eng, Model: folder.Model, Logger: quiet}, http.Config{Logger: quiet})
+	if err != nil {
+		return r, errors.Join(err, eng.Close())
+	}
+	defer func() { _ = stack.Close() }()
+	c := newClient(stack.URL, agents)
+	samples := make(chan sample, agents)
+	began := time.Now()
+	for _, j := range jobsFor(agents, tokens, "batch") {
+		spoke := make(chan struct{})
+		go func() { samples <- c.doTelling(ctx, j, spoke) }()
+		<-spoke
+	}
+	var all []sample
+	for range agents {
+		all = append(all, <-samples)
+	}
+	res, err := summarise(all, time.Since(began))
+	if err != nil {
+		return r, err
+	}
+	r.addResult(res)
+	stats, err := stack.System.Stats(ctx)
+	if err != nil {
+		return r, err
+	}
+	for rows, steps := range stats.RowsPerStep {
+		if steps > 0 {
+			r.add(fmt.Sprintf("steps of %d rows", rows), "%d", steps)
+		}
+	}
+	return r, nil
+}
+
+// meanRows is the mean of a histogram of rows per step.
+func meanRows(histogram []uint64) float64 {
+	var rows, steps uint64
+	for n, count := range histogram {
+		rows += uint64(n) * count
+		steps += count
+	}
+	return float64(rows) / float64(max(steps, 1))
+}
+
+func or(v, fallback int) int {
+	if v == 0 {
+		return fallback
+	}
+	return v
+}

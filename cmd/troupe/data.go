@@ -1,0 +1,40 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"troupe/persistence"
+)
+
+// defaultData is the data folder without --data: where the system keeps data of programs for a user.
+func defaultData() (string, error) {
+	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "troupe"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("no home folder to keep data in (%w): say --data DIR", err)
+	}
+	if runtime.GOOS == "darwin" {
+		return filepath.Join(home, "Library", "Application Support", "troupe"), nil
+	}
+	return filepath.Join(home, ".local", "share", "troupe"), nil
+}
+
+// openData takes possession of the data folder: dir, or the default one if dir is empty.
+func openData(dir string) (*persistence.Folder, error) {
+	if dir == "" {
+		var err error
+		if dir, err = defaultData(); err != nil {
+			return nil, err
+		}
+	}
+	folder, err := persistence.OpenFolder(dir)
+	if err != nil {
+		return nil, fmt.Errorf("%w; --data DIR chooses another folder", err)
+	}
+	return folder, nil
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/stretchr/testify/require"
+)
+
+// parse parses a command line and returns what it set.
+func parse(t *testing.T, args ...string) (commands, error) {
+	t.Helper()
+	var cmds commands
+	parser, err := kong.New(&cmds, kong.PostBuild(serveFromEnvironment), kong.Exit(func(int) { t.Fatal("the parser exits") }))
+	require.NoError(t, err)
+	_, err = parser.Parse(args)
+	return cmds, err
+}
+
+func TestServeHasDefaults(t *testing.T) {
+	cmds, err := parse(t, "serve")
+	require.NoError(t, err)
+	require.Equal(t, serveCmd{
+		modelFlag: modelFlag{"starter"}, Listen: "127.0.0.1:8000", Drain: 30 * time.Second,
+		CORSOrigins: []string{"http://localhost:3000"}, LogFormat: "text",
+	}, cmds.Serve)
+}
+
+func TestEveryFlagOfServeComesFromTheEnvironment(t *testing.T) {
+	values := map[string]string{
+		"MODEL": "/models/m", "LISTEN": "[::1]:9", "DATA": "/d", "KV_MEMORY": "3GiB", "BLOCK_TOKENS": "16", "MAX_BATCH": "8", "MAX_QUEUE": "9",
+		"PREFILL_CHUNK": "64", "DRAIN": "5s", "STRICT_MODELS": "true", "CORS_ORIGINS": "http://a,http://b", "LOG_FORMAT": "json",
+	}
+	want := serveCmd{
+		modelFlag: modelFlag{"/models/m"}, Listen: "[::1]:9", Data: "/d", KVMemory: 3 << 30, BlockTokens: 16, MaxBatch: 8, MaxQueue: 9,
+		PrefillChunk: 64, Drain: 5 * time.Second, StrictModels: true, CORSOrigins: []string{"http://a", "http://b"}, LogFormat: "json",
+	}
+	for _, prefix := range prefixes {
+		t.Run(strings.TrimSuffix(prefix, "_"), func(t *testing.T) {
+			for name, v := range values {
+				t.Setenv(prefix+name, v)
+			}
+			cmds, err := parse(t, "serve")
+			require.NoError(t, err)
+			require.Equal(t, want, cmds.Serve)
+		})
+	}
+	var cmds commands
+	parser, err := kong.New(&cmds, kong.PostBuild(serveFromEnvironment))
+	require.NoError(t, err)
+	require.Len(t, parser.Model.Children[0].Flags, len(values), "a flag of serve is missing in this test")
+}
+
+func TestWhatIsNearerWins(t *testing.T) {
+	t.Setenv("SEMANTIC_MAX_BATCH", "3")
+	cmds, err := parse(t, "serve")
+	require.NoError(t, err)
+	require.Equal(t, 3, cmds.Serve.MaxBatch)
+
+	t.Setenv("TROUPE_MAX_BATCH", "2")
+	cmds, err = parse(t, "serve")
+	require.NoError(t, err)
+	require.Equal(t, 2, cmds.Serve.MaxBatch)
+
+	cmds, err = parse(t, "serve", "--max-batch", "1")
+	require.NoError(t, err)
+	require.Equal(t, 1, cmds.Serve.MaxBatch)
+}
+
+func TestTheEnvironmentIsForServeAlone(t *testing.T) {
+	t.Setenv("TROUPE_MODEL", "/models/m")
+	cmds, err := parse(t, "tokenize")
+	require.NoError(t, err)
+	require.Equal(t, "starter", cmds.Tokenize.Model)
+}
+
+func TestBadSettingsAreNamed(t *testing.T) {
+	for _, c := range []struct{ args, want string }{
+		{"--kv-memory=much", "much"},
+		{"--max-batch=-1", "--max-batch"},
+		{"--drain=-1s", "--drain"},
+		{"--drain=soon", "--drain"},
+		{"--log-format=xml", "--log-format"},
+		{"--no-such-flag", "--no-such-flag"},
+	} {
+		_, err := parse(t, "serve", c.args)
+		require.ErrorContains(t, err, c.want)
+	}
+	t.Setenv("TROUPE_KV_MEMORY", "much")
+	_, err := parse(t, "serve")
+	require.ErrorContains(t, err, "TROUPE_KV_MEMORY")
+}

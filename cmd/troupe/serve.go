@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"troupe/actors"
+	"troupe/http"
+	"troupe/mlx/engine"
+)
+
+// serveCmd holds the settings of the server. Each can also come from the environment; see serveFromEnvironment.
+type serveCmd struct {
+	modelFlag
+	Listen       string        `default:"127.0.0.1:8000" placeholder:"HOST:PORT" help:"Address to serve on; port 0 picks a free one (${default})."`
+	Data         string        `placeholder:"DIR" help:"Folder for what outlives the process, made if missing; by default troupe in the user's data folder."`
+	KVMemory     byteSize      `name:"kv-memory" default:"auto" placeholder:"SIZE" help:"Memory for the KV pool, like 2GiB; auto is a quarter of the machine's, but at most 2GiB and 16 full contexts (${default})."`
+	BlockTokens  int           `placeholder:"N" help:"Positions per KV block; 0 is the engine's choice."`
+	MaxBatch     int           `placeholder:"N" help:"Most rows of a step; 0 is the system's choice."`
+	MaxQueue     int           `placeholder:"N" help:"Most requests that wait for room, beyond which they are refused with 429; 0 is the system's choice."`
+	PrefillChunk int           `placeholder:"N" help:"Most prompt tokens of a step; 0 is the system's choice."`
+	Drain        time.Duration `default:"30s" placeholder:"TIME" help:"How long running requests may go on after SIGTERM (${default})."`
+	StrictModels bool          `help:"Answer 404 to requests for a model id other than the served one's."`
+	CORSOrigins  []string      `name:"cors-origins" default:"http://localhost:3000" placeholder:"URL" help:"Origins that browsers may call from (${default})."`
+	LogFormat    string        `enum:"text,json" default:"text" placeholder:"text|json" help:"Form of the log on stderr (${default})."`
+}
+
+// Validate is called by kong.
+func (c *serveCmd) Validate() error {
+	for _, n := range []struct {
+		flag  string
+		value int
+	}{{"block-tokens", c.BlockTokens}, {"max-batch", c.MaxBatch}, {"max-queue", c.MaxQueue}, {"prefill-chunk", c.PrefillChunk}} {
+		if n.value < 0 {
+			return fmt.Errorf("--%s must not be negative", n.flag)
+		}
+	}
+	if c.Drain < 0 {
+		return errors.New("--drain must not be negative")
+	}
+	return nil
+}
+
+// Run serves until SIGTERM or SIGINT. A second signal ends the process at once, as if it had no handler.
+func (c *serveCmd) Run(con *console) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	return c.serve(ctx, con)
+}
+
+// serve listens, loads the model and serves it until ctx ends; then it finishes what runs. What can be found wrong without loading is found first.
+func (c *serveCmd) serve(ctx context.Context, con *console) (failed error) {
+	began := time.Now()
+	log := newLogger(con.err, c.LogFormat)
+	data, err := openData(c.Data)
+	if err != nil {
+		return err
+	}
+	defer func() { failed = errors.Join(failed, data.Close()) }()
+	folder, err := c.open()
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("cannot listen: %w", err)
+	}
+	server := http.New(http.Config{Logger: log, StrictModels: c.StrictModels, CORSOrigins: c.CORSOrigins})
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	log.Info("listening", "url", "http://"+listener.Addr().String(), "model", folder.Name, "data", data.Path())
+
+	system, err := c.start(folder, con, log)
+	if err != nil {
+		return errors.Join(err, server.Shutdown(ctx))
+	}
+	server.Attach(folder.Model, system)
+	log.Info("ready", "model", folder.Name, "took", time.Since(began).Round(time.Millisecond))
+
+	select {
+	case err := <-served:
+		return errors.Join(err, system.Close())
+	case <-ctx.Done():
+	}
+	return c.finish(server, system, log)
+}
+
+// start loads the weights and starts the actors. The system owns the engine.
+func (c *serveCmd) start(folder *engine.Folder, con *console, log *slog.Logger) (*actors.System, error) {
+	options := engine.Options{
+		BlockTokens: c.BlockTokens,
+		KVBytes:     int64(c.KVMemory.kvMemory(availableMemory(), folder)),
+		Progress:    loadProgress(con.err, folder.Name),
+	}
+	eng, err := engine.New(folder, options)
+	if err != nil {
+		return nil, err
+	}
+	info := eng.Info()
+	log.Info("loaded", "model", folder.Name, "context", info.Context, "kv_memory", byteSize(info.BlockBytes*int64(info.Blocks)).String(),
+		"blocks", info.Blocks, "block_tokens", info.BlockTokens)
+	system, err := actors.Start(actors.Config{
+		Engine: eng, Model: folder.Model, Logger: log,
+		MaxBatch: c.MaxBatch, MaxQueue: c.MaxQueue, PrefillChunk: c.PrefillChunk,
+	})
+	if err != nil {
+		return nil, errors.Join(err, eng.Close())
+	}
+	return system, nil
+}
+
+// finish refuses new requests, waits for the running ones as long as --drain allows, and stops everything. Requests that did not end in time are
+// cancelled; that is logged, and is not an error.
+func (c *serveCmd) finish(server *http.Server, system *actors.System, log *slog.Logger) error {
+	log.Info("draining", "limit", c.Drain)
+	ctx, cancel := context.WithTimeout(context.Background(), c.Drain)
+	defer cancel()
+	server.Drain()
+	if err := system.Drain(ctx); err != nil {
+		log.Warn("requests were cut off", "error", err)
+	}
+	// The generations have ended; what is left is to write their last events.
+	last, done := context.WithTimeout(context.Background(), time.Second)
+	defer done()
+	if err := server.Shutdown(last); err != nil {
+		log.Warn("clients did not take their answers", "error", err)
+	}
+	err := system.Close()
+	log.Info("stopped")
+	return err
+}
