@@ -156,10 +156,11 @@ func (m *matcher) longest(s string) (node int32, length int) {
 	return node, length
 }
 
-// split appends the parts of p, without empty text. What a token strips is part of
+// split returns the parts of p, without empty text. What a token strips is part of
 // the token. A stripping token can reach into the match after it; the reference lets
 // the two overlap, and so does this.
-func (m *matcher) split(out []part, p piece) []part {
+func (m *matcher) split(p piece) []part {
+	var out []part
 	s, start := p.text, 0
 	text := func(from, to int) {
 		if from < to {

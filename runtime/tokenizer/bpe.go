@@ -2,7 +2,6 @@ package tokenizer
 
 import (
 	"fmt"
-	"strings"
 	"sync"
 	"unicode/utf8"
 )
@@ -179,18 +178,6 @@ func (m *bpe) hasBytes(char string) bool {
 		}
 	}
 	return true
-}
-
-// mergePair is one line of merges.
-type mergePair struct{ left, right string }
-
-// splitMerge reads the "left right" spelling.
-func splitMerge(s string) (mergePair, error) {
-	left, right, ok := strings.Cut(s, " ")
-	if !ok || strings.Contains(right, " ") {
-		return mergePair{}, fmt.Errorf("merge %q is not two tokens", s)
-	}
-	return mergePair{left, right}, nil
 }
 
 // runeIDs maps the characters that are vocabulary entries to their ids.

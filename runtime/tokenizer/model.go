@@ -4,35 +4,30 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 )
 
-// parseModel reads the model section. A missing type is taken for BPE.
-func parseModel(raw json.RawMessage) (*bpe, error) {
-	if len(raw) == 0 || string(raw) == "null" {
-		return nil, errors.New("the file has no model section")
-	}
-	var kind struct{ Type *string }
-	if err := json.Unmarshal(raw, &kind); err != nil {
-		return nil, err
-	}
-	if kind.Type != nil && *kind.Type != "BPE" {
-		return nil, unknownNode("model", *kind.Type, "BPE")
-	}
-	var n struct {
-		Vocab        map[string]int32 `json:"vocab"`
-		Merges       mergeList        `json:"merges"`
-		Unk          *string          `json:"unk_token"`
-		FuseUnk      bool             `json:"fuse_unk"`
-		ByteFallback bool             `json:"byte_fallback"`
-		IgnoreMerges bool             `json:"ignore_merges"`
-		Dropout      *float64         `json:"dropout"`
-		Prefix       *string          `json:"continuing_subword_prefix"`
-		Suffix       *string          `json:"end_of_word_suffix"`
-	}
-	if err := json.Unmarshal(raw, &n); err != nil {
-		return nil, err
-	}
+// modelNode is the model section.
+type modelNode struct {
+	Type         *string          `json:"type"`
+	Vocab        map[string]int32 `json:"vocab"`
+	Merges       []mergePair      `json:"merges"`
+	Unk          *string          `json:"unk_token"`
+	FuseUnk      bool             `json:"fuse_unk"`
+	ByteFallback bool             `json:"byte_fallback"`
+	IgnoreMerges bool             `json:"ignore_merges"`
+	Dropout      *float64         `json:"dropout"`
+	Prefix       *string          `json:"continuing_subword_prefix"`
+	Suffix       *string          `json:"end_of_word_suffix"`
+}
+
+// model makes the model that n describes. A missing type is taken for BPE.
+func (n *modelNode) model() (*bpe, error) {
 	switch {
+	case n == nil:
+		return nil, errors.New("the file has no model section")
+	case n.Type != nil && *n.Type != "BPE":
+		return nil, unknownNode("model", *n.Type, "BPE")
 	case n.Vocab == nil:
 		return nil, errors.New("BPE has no vocab")
 	case n.Dropout != nil && *n.Dropout != 0:
@@ -60,32 +55,40 @@ func parseModel(raw json.RawMessage) (*bpe, error) {
 	return m, nil
 }
 
-// mergeList reads merges in either spelling: "left right" or ["left", "right"].
-type mergeList []mergePair
+// otherModel returns the error for a file whose model has a type that modelNode does
+// not fit, or nil.
+func otherModel(data []byte) error {
+	var f struct{ Model struct{ Type *string } }
+	if json.Unmarshal(data, &f) == nil && f.Model.Type != nil && *f.Model.Type != "BPE" {
+		return unknownNode("model", *f.Model.Type, "BPE")
+	}
+	return nil
+}
 
-func (l *mergeList) UnmarshalJSON(raw []byte) error {
-	var pairs [][]string
-	if err := json.Unmarshal(raw, &pairs); err == nil {
-		*l = make(mergeList, len(pairs))
-		for i, p := range pairs {
-			if len(p) != 2 {
-				return fmt.Errorf("merge %d has %d parts", i, len(p))
-			}
-			(*l)[i] = mergePair{p[0], p[1]}
-		}
-		return nil
-	}
-	var lines []string
-	if err := json.Unmarshal(raw, &lines); err != nil {
-		return fmt.Errorf("merges: %w", err)
-	}
-	*l = make(mergeList, 0, len(lines))
-	for _, line := range lines {
-		p, err := splitMerge(line)
-		if err != nil {
+// mergePair is one entry of merges: ["left", "right"], or "left right" in older files.
+type mergePair struct{ left, right string }
+
+// UnmarshalJSON reads either spelling.
+func (p *mergePair) UnmarshalJSON(raw []byte) error {
+	if strings.HasPrefix(string(raw), "[") {
+		var pair []string
+		if err := json.Unmarshal(raw, &pair); err != nil {
 			return err
 		}
-		*l = append(*l, p)
+		if len(pair) != 2 {
+			return fmt.Errorf("merge %s is not two tokens", raw)
+		}
+		p.left, p.right = pair[0], pair[1]
+		return nil
+	}
+	var line string
+	if err := json.Unmarshal(raw, &line); err != nil {
+		return err
+	}
+	var ok bool
+	p.left, p.right, ok = strings.Cut(line, " ")
+	if !ok || strings.Contains(p.right, " ") {
+		return fmt.Errorf("merge %s is not two tokens", raw)
 	}
 	return nil
 }

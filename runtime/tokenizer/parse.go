@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,17 +33,17 @@ func parse(data []byte) (*Tokenizer, error) {
 		PreTokenizer  json.RawMessage `json:"pre_tokenizer"`
 		PostProcessor json.RawMessage `json:"post_processor"`
 		Decoder       json.RawMessage `json:"decoder"`
-		Model         json.RawMessage `json:"model"`
+		Model         *modelNode      `json:"model"`
 	}
 	if err := json.Unmarshal(data, &f); err != nil {
-		return nil, err
+		return nil, cmp.Or(otherModel(data), err)
 	}
 	if f.Version != nil && *f.Version != "1.0" {
 		return nil, fmt.Errorf("version %q is not 1.0", *f.Version)
 	}
 	t := &Tokenizer{}
 	var err error
-	if t.model, err = parseModel(f.Model); err != nil {
+	if t.model, err = f.Model.model(); err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
 	if t.norm, err = parseNormalizer(f.Normalizer, 0); err != nil {
@@ -51,7 +52,7 @@ func parse(data []byte) (*Tokenizer, error) {
 	if t.pre, err = parsePretokenizer(f.PreTokenizer, 0); err != nil {
 		return nil, fmt.Errorf("pre_tokenizer: %w", err)
 	}
-	t.pre, t.model.raw = spellLate(t.pre)
+	t.model.raw = spellLate(t.pre)
 	if t.post, err = parsePostprocessor(f.PostProcessor, 0); err != nil {
 		return nil, fmt.Errorf("post_processor: %w", err)
 	}
@@ -66,21 +67,17 @@ func parse(data []byte) (*Tokenizer, error) {
 }
 
 // spellLate lets the model, rather than a ByteLevel that comes last, spell words in the
-// byte alphabet: a cached word need not be spelt.
-func spellLate(p pretokenizer) (pretokenizer, bool) {
-	switch n := p.(type) {
-	case preByteLevel:
-		n.spell = false
-		return n, true
-	case preSequence:
-		if len(n) == 0 {
-			return p, false
-		}
-		last, ok := spellLate(n[len(n)-1])
-		n[len(n)-1] = last
-		return n, ok
+// byte alphabet: a cached word need not be spelt. It tells whether it did.
+func spellLate(list []pretokenizer) bool {
+	if len(list) == 0 {
+		return false
 	}
-	return p, false
+	last, ok := list[len(list)-1].(preByteLevel)
+	if ok {
+		last.spell = false
+		list[len(list)-1] = last
+	}
+	return ok
 }
 
 // index fills the tables by id.

@@ -99,7 +99,9 @@ func namedSet(name string) ranges {
 	case "L", "Lu", "Ll", "Lt", "Lm", "Lo", "M", "Mn", "Mc", "Me", "N", "Nd", "Nl", "No",
 		"P", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "S", "Sm", "Sc", "Sk", "So",
 		"Z", "Zs", "Zl", "Zp", "Cc", "Cf", "Co":
-		return ofTable(unicode.Categories[name])
+		return append(ofTable(unicode.Categories[name]), newer(name)...).tidy()
+	case "Han": // 2EBF0: Unicode 15.1
+		return append(ofTable(unicode.Han), runeRange{0x2EBF0, 0x2EE5D}).tidy()
 	}
 	if t, ok := unicode.Scripts[name]; ok {
 		return ofTable(t)
@@ -109,8 +111,11 @@ func namedSet(name string) ranges {
 
 // wordSet is \w.
 func wordSet() ranges {
-	s := ofTable(unicode.L, unicode.M, unicode.Nd, unicode.Nl, unicode.Pc, unicode.Other_Alphabetic)
-	return append(s, runeRange{'\u200c', '\u200d'}).tidy()
+	s := ofTable(unicode.Other_Alphabetic, unicode.Join_Control)
+	for _, category := range []string{"L", "M", "Nd", "Nl", "Pc"} {
+		s = append(s, namedSet(category)...)
+	}
+	return s.tidy()
 }
 
 // runeSet is a set made for fast tests: a bit for every character, in pages that are

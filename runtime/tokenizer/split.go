@@ -97,12 +97,27 @@ func (b behavior) arrange(in []span) []span {
 	return out
 }
 
-// cut appends the non-empty spans of p.
-func cut(out []piece, p piece, list []span) []piece {
-	for _, s := range list {
-		if s.start < s.end {
-			out = append(out, piece{text: p.text[s.start:s.end], head: p.head && s.start == 0})
+// cut emits p.text[start:end] unless it is empty.
+func (p piece) cut(start, end int, emit func(piece)) {
+	if start < end {
+		emit(piece{text: p.text[start:end], head: p.head && start == 0})
+	}
+}
+
+// isolate is spans arranged as isolated, without making them.
+func isolate(by pattern, p piece, emit func(piece)) {
+	last := 0
+	if r, ok := by.(*runs); ok { // by its own type, so that nothing escapes to the heap
+		r.each(p.text, func(start, end int) {
+			p.cut(last, start, emit)
+			p.cut(start, end, emit)
+			last = end
+		})
+	} else {
+		for _, s := range spans(by, p.text, false) {
+			p.cut(s.start, s.end, emit)
+			last = s.end
 		}
 	}
-	return out
+	p.cut(last, len(p.text), emit)
 }

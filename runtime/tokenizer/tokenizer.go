@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"slices"
 	"unicode/utf8"
 )
 
@@ -8,8 +9,8 @@ import (
 // that is safe for concurrent use, so any number of goroutines may share it.
 type Tokenizer struct {
 	added  *addedTokens
-	norm   normalizer   // nil for none
-	pre    pretokenizer // nil for none
+	norm   normalizer // nil for none
+	pre    []pretokenizer
 	model  *bpe
 	post   template
 	decode chain
@@ -38,8 +39,8 @@ func (t *Tokenizer) Encode(text string, addSpecial bool) []int32 {
 
 // encode appends the ids of text without the template's.
 func (t *Tokenizer) encode(ids []int32, text string) []int32 {
-	pieces := make([]piece, 0, 64)
-	for _, raw := range t.added.verbatim.split(nil, piece{text: text, head: true}) {
+	words := t.pipeline(func(p piece) { ids = t.model.encode(ids, p.text) })
+	for _, raw := range t.added.verbatim.split(piece{text: text, head: true}) {
 		if raw.id >= 0 {
 			ids = append(ids, raw.id)
 			continue
@@ -48,21 +49,24 @@ func (t *Tokenizer) encode(ids []int32, text string) []int32 {
 		if t.norm != nil {
 			p = t.norm.normalize(p)
 		}
-		for _, part := range t.added.normalized.split(nil, p) {
+		for _, part := range t.added.normalized.split(p) {
 			if part.id >= 0 {
 				ids = append(ids, part.id)
-				continue
-			}
-			pieces = append(pieces[:0], part.piece)
-			if t.pre != nil {
-				pieces = t.pre.split(pieces)
-			}
-			for _, w := range pieces {
-				ids = t.model.encode(ids, w.text)
+			} else {
+				words(part.piece)
 			}
 		}
 	}
 	return ids
+}
+
+// pipeline chains the pre-tokenisers; word takes what the last of them emits.
+func (t *Tokenizer) pipeline(word func(piece)) func(piece) {
+	for _, n := range slices.Backward(t.pre) {
+		next := word
+		word = func(p piece) { n.split(p, next) }
+	}
+	return word
 }
 
 // Decode returns the text of ids. skipSpecial leaves special tokens out. Ids that
