@@ -2,6 +2,7 @@ package actors
 
 import (
 	"fmt"
+	"log/slog"
 	gort "runtime"
 	"runtime/debug"
 	"time"
@@ -32,6 +33,7 @@ type engineLoop struct {
 	engine runtime.Engine
 	root   *actor.RootContext
 	now    func() time.Time
+	logger *slog.Logger
 	pump   Pump // not nil: steps run there, and there is no goroutine
 	in     chan *step
 	exited chan error
@@ -41,7 +43,7 @@ type engineLoop struct {
 }
 
 func startEngineLoop(h *house, root *actor.RootContext) *engineLoop {
-	e := &engineLoop{engine: h.Engine, root: root, now: h.Now, in: make(chan *step, 1), exited: make(chan error, 1)}
+	e := &engineLoop{engine: h.Engine, root: root, now: h.Now, logger: h.Logger, in: make(chan *step, 1), exited: make(chan error, 1)}
 	if pump, ok := h.Dispatcher.(Pump); ok {
 		e.pump = pump
 		return e
@@ -93,7 +95,8 @@ func (e *engineLoop) compute(s *step) {
 func (e *engineLoop) guarded(rows []runtime.Row) (results []runtime.Result, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("the engine panicked: %v\n%s", r, debug.Stack())
+			e.logger.Error("the engine panicked", slog.Any("reason", r), slog.String("stack", string(debug.Stack())))
+			err = fmt.Errorf("the engine panicked: %v", r)
 		}
 	}()
 	return e.engine.Step(rows)

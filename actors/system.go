@@ -39,8 +39,11 @@ func Start(cfg Config) (*System, error) {
 	}
 	s.house = newHouse(cfg)
 	s.close = sync.OnceValue(s.shutdown)
-	// protoactor logs every restart and dead letter; what matters of that we log ourselves.
-	s.actors = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }))
+	// protoactor logs every restart and dead letter; what matters of that we log ourselves. Its throttle of that log has a goroutine that outlives
+	// the system by the interval.
+	s.actors = actor.NewActorSystem(
+		actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }),
+		actor.WithDeadLetterThrottleInterval(time.Nanosecond))
 	s.loop = startEngineLoop(s.house, s.actors.Root)
 	s.pool = s.actors.Root.Spawn(actor.PropsFromProducer(func() actor.Actor { return newPool(s) }, actor.WithDispatcher(cfg.Dispatcher)))
 	return s, nil

@@ -1,0 +1,298 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"troupe/actors"
+	"troupe/runtime"
+	"troupe/runtime/enginetest"
+	"troupe/runtime/model"
+)
+
+// world is one run of the simulation.
+type world struct {
+	*testing.T
+	seed   uint64
+	rng    *rand.Rand // of the clients; the dispatcher has its own
+	pump   *dispatcher
+	shape  enginetest.Options
+	limits runtime.Limits
+	system *actors.System
+
+	clients []*client          // all there ever were
+	history map[string][]int32 // of each agent: what its last conversation that ended said
+	counts  map[string]int     // of what happened
+	now     time.Time
+}
+
+// client is one request and what its reader has seen.
+type client struct {
+	request actors.Request
+	stream  *actors.Stream
+	want    answer
+	lazy    bool // reads only at the end
+	left    bool // was cancelled
+	text    strings.Builder
+	started int
+	cached  int
+	done    bool
+}
+
+func newWorld(t *testing.T, seed uint64) *world {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	w := &world{
+		T: t, seed: seed, rng: rng,
+		pump:    &dispatcher{rng: rand.New(rand.NewPCG(seed, 2))},
+		shape:   enginetest.Options{Vocab: 256, Context: 48 + rng.IntN(60), BlockTokens: 4, Blocks: 12 + rng.IntN(80)},
+		history: map[string][]int32{}, counts: map[string]int{}, now: time.Unix(0, 0),
+	}
+	w.shape.BeforeStep = w.mishap
+	w.limits = runtime.Limits{Context: w.shape.Context, Blocks: w.shape.Blocks, BlockTokens: w.shape.BlockTokens}
+	var err error
+	w.system, err = actors.Start(actors.Config{
+		Engine: enginetest.NewFake(w.shape), Model: &model.Model{StopIDs: []int32{endToken}},
+		MaxBatch: 1 + rng.IntN(8), MaxQueue: 1 + rng.IntN(8), PrefillChunk: 4 + rng.IntN(20), StreamBuffer: 24,
+		Decoder: func() actors.Decoder { return hex{} }, Dispatcher: w.pump, Check: true,
+		Now:   func() time.Time { w.now = w.now.Add(time.Millisecond); return w.now },
+		Fatal: func(reason string) { w.fail("%s", reason) },
+	})
+	require.NoError(t, err)
+	return w
+}
+
+func (w *world) fail(format string, args ...any) {
+	w.Helper()
+	w.Fatalf("seed %d: "+format, append([]any{w.seed}, args...)...)
+}
+
+// mishap fails steps: always those with a poisoned row, and now and then one of several rows without any reason.
+func (w *world) mishap(rows []runtime.Row) error {
+	for _, r := range rows {
+		if slices.Contains(r.Tokens, crashToken) {
+			w.counts["engine panics"]++
+			panic("a token that the engine cannot stand")
+		}
+		if slices.Contains(r.Tokens, failToken) {
+			w.counts["steps failed by a row"]++
+			return errors.New("a token that the engine refuses")
+		}
+	}
+	if len(rows) > 1 && w.rng.IntN(20) == 0 {
+		w.counts["steps failed for no reason"]++
+		return errors.New("bad luck")
+	}
+	return nil
+}
+
+func (w *world) run() {
+	for range 150 {
+		switch k := w.rng.IntN(20); {
+		case k < 6:
+			w.join()
+		case k == 6:
+			w.leave()
+		default:
+			for range w.rng.IntN(30) {
+				w.pump.RunOne()
+			}
+		}
+		w.readAll(false)
+	}
+	for w.pump.RunOne() {
+		w.readAll(false)
+	}
+	w.readAll(true)
+	w.end()
+}
+
+// join starts a request.
+func (w *world) join() {
+	r := w.request()
+	c := &client{request: r, want: alone(r, w.shape, w.limits), lazy: w.rng.IntN(8) == 0}
+	st, err := w.system.Generate(context.Background(), r)
+	if err != nil {
+		if runtime.KindOf(err) != runtime.Busy {
+			w.fail("refused for a bad reason: %v", err)
+		}
+		w.counts["refused"]++
+		return
+	}
+	c.stream = st
+	w.clients = append(w.clients, c)
+	w.counts["admitted"]++
+}
+
+// request makes up a prompt: a new one, or one that goes on with an agent's conversation or leaves it somewhere.
+func (w *world) request() actors.Request {
+	r := actors.Request{MaxTokens: w.rng.IntN(40), IgnoreEOS: w.rng.IntN(4) == 0}
+	if w.rng.IntN(3) > 0 {
+		r.Agent = fmt.Sprint("agent-", w.rng.IntN(5))
+		h := w.history[r.Agent]
+		r.Prompt = slices.Clone(h[:len(h)-w.rng.IntN(len(h)/3+1)])
+	}
+	most := w.limits.Positions() - 2
+	for n := 1 + w.rng.IntN(24); n > 0 && len(r.Prompt) < most; n-- {
+		r.Prompt = append(r.Prompt, w.word())
+	}
+	if len(r.Prompt) > most {
+		r.Prompt = r.Prompt[:most]
+	}
+	switch w.rng.IntN(12) { // mostly greedy, which is cheap
+	case 0:
+		r.Sampling = runtime.Sampling{Temperature: 1, Seed: w.rng.Uint64(), PresencePenalty: 1, RepetitionPenalty: 1.1}
+	case 1:
+		r.Sampling = runtime.Sampling{Temperature: 2, TopK: 40, Seed: w.rng.Uint64()}
+	}
+	if w.rng.IntN(4) == 0 {
+		r.Stops = []string{"zz", fmt.Sprintf("%x", w.rng.IntN(16)) + fmt.Sprintf("%x", w.rng.IntN(16))}
+	}
+	return r
+}
+
+// word returns a token of a prompt; seldom one that somebody cannot stand.
+func (w *world) word() int32 {
+	id := w.rng.Int32N(256)
+	if poisoned([]int32{id}) && w.rng.IntN(8) > 0 {
+		return 0
+	}
+	return id
+}
+
+// leave cancels a request, whatever it is doing.
+func (w *world) leave() {
+	if len(w.clients) == 0 {
+		return
+	}
+	if c := w.clients[w.rng.IntN(len(w.clients))]; !c.done {
+		c.left = true
+		c.stream.Cancel()
+		w.counts["left"]++
+	}
+}
+
+// readAll reads what the streams have; the lazy ones only when told.
+func (w *world) readAll(all bool) {
+	for _, c := range w.clients {
+		if !c.done && (all || !c.lazy) {
+			w.read(c)
+		}
+	}
+}
+
+func (w *world) read(c *client) {
+	for {
+		select {
+		case e, open := <-c.stream.Events():
+			if !open {
+				c.done = true
+				w.judge(c)
+				return
+			}
+			if e.Started {
+				c.started++
+				c.cached = e.Cached
+			}
+			c.text.WriteString(e.Text)
+		default:
+			return
+		}
+	}
+}
+
+// judge compares an answer with what it should have been.
+func (w *world) judge(c *client) {
+	o, text := c.stream.Outcome(), c.text.String()
+	w.counts["ended"]++
+	if c.started > 1 || c.started == 0 && (text != "" || o.Err == nil) {
+		w.fail("%d events say that the request started", c.started)
+	}
+	if c.cached > 0 {
+		w.counts["reused"]++
+	}
+	if c.cached >= len(c.request.Prompt) || o.CachedTokens != c.cached && c.started == 1 {
+		w.fail("%d of %d prompt tokens were cached, says the event; %d, says the outcome", c.cached, len(c.request.Prompt), o.CachedTokens)
+	}
+	switch {
+	case o.Err == nil:
+		if c.want.fails || text != c.want.text || o.Reason != c.want.reason || o.OutputTokens != c.want.tokens {
+			w.fail("request %+v\ngot  %q %s %d\nwant %+v", c.request, text, o.Reason, o.OutputTokens, c.want)
+		}
+		w.counts["answered: "+string(o.Reason)]++
+		w.remember(c)
+	case errors.Is(o.Err, context.Canceled):
+		if !c.left && !c.lazy {
+			w.fail("cancelled by nobody: %v", o.Err)
+		}
+		if c.lazy && !c.left {
+			w.counts["too slow"]++
+		}
+		w.wantPrefix(c, text)
+	default:
+		if !c.want.fails || runtime.KindOf(o.Err) != runtime.Internal {
+			w.fail("request %+v failed for what is not its fault: %v", c.request, o.Err)
+		}
+		w.counts["failed"]++
+		w.wantPrefix(c, text)
+	}
+}
+
+func (w *world) wantPrefix(c *client, text string) {
+	if !c.want.fails && !strings.HasPrefix(c.want.text, text) {
+		w.fail("the beginning of an answer is %q and should be that of %q", text, c.want.text)
+	}
+}
+
+// remember keeps what an agent said, so that its next prompt can go on from there.
+func (w *world) remember(c *client) {
+	if c.request.Agent == "" {
+		return
+	}
+	h := slices.Clone(c.request.Prompt)
+	text := c.text.String()
+	for i := 0; i+1 < len(text); i += 2 {
+		var id int32
+		_, err := fmt.Sscanf(text[i:i+2], "%02x", &id)
+		require.NoError(w, err)
+		h = append(h, id)
+	}
+	w.history[c.request.Agent] = h[:min(len(h), w.limits.Positions()/2)]
+}
+
+// end checks that everything is over and every block is home, and closes the system.
+func (w *world) end() {
+	for _, c := range w.clients {
+		if !c.done {
+			w.fail("request %+v never ended", c.request)
+		}
+	}
+	s, err := w.system.Stats(context.Background())
+	require.NoError(w, err)
+	if s.Leased != 0 || s.Free+s.Cached != s.Blocks || s.Running != 0 || s.Waiting != 0 {
+		w.fail("at the end: %+v", s)
+	}
+	w.counts["preempted"] += int(s.Preempted)
+	w.counts["forgotten"] += int(s.Forgotten)
+	require.NoError(w, w.system.Close())
+}
+
+// fingerprint says what happened, and in which order.
+func (w *world) fingerprint() uint64 {
+	h := fnv.New64()
+	for _, c := range w.clients {
+		o := c.stream.Outcome()
+		fmt.Fprintln(h, c.text.String(), o.Reason, o.OutputTokens, o.CachedTokens, o.Err)
+	}
+	_, _ = io.WriteString(h, fmt.Sprint(w.pump.ran, w.counts))
+	return h.Sum64()
+}
