@@ -188,10 +188,16 @@ func (m *matcher) split(p piece) []part {
 			continue
 		}
 		if tok.LStrip {
-			from = max(start, len(strings.TrimRightFunc(s[:from], unicode.IsSpace)))
+			if start < from {
+				from = start + len(strings.TrimRightFunc(s[start:from], unicode.IsSpace))
+			} else {
+				from = start
+			}
 		}
-		if tok.RStrip {
+		if tok.RStrip && to > start { // up to start it is known to be space
 			to = len(s) - len(strings.TrimLeftFunc(s[to:], unicode.IsSpace))
+		} else if tok.RStrip {
+			to = start
 		}
 		text(start, from)
 		out = append(out, part{id: m.nodes[node].id})

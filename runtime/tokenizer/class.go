@@ -140,23 +140,26 @@ func (p *compiler) char() (class ranges, single bool, err error) {
 	return ranges{{rune(c), rune(c)}}, true, nil
 }
 
-// hex reads the rest of \xHH, \x{H…} or \uHHHH.
+// hex reads the rest of \xHH, \x{H…} or \uHHHH. Beyond ASCII \xHH is a byte, not a
+// character, and is left to others.
 func (p *compiler) hex(kind byte) (rune, error) {
-	digits, n := "", 2
-	if kind == 'u' {
-		n = 4
-	}
-	if kind == 'x' && p.eat("{") {
+	var digits string
+	limit := uint64(unicode.MaxRune)
+	switch {
+	case kind == 'x' && p.eat("{"):
 		var ok bool
 		if digits, p.in, ok = strings.Cut(p.in, "}"); !ok {
 			return 0, errGeneral
 		}
-	} else if len(p.in) >= n {
-		digits, p.in = p.in[:n], p.in[n:]
+	case kind == 'x' && len(p.in) >= 2:
+		digits, p.in = p.in[:2], p.in[2:]
+		limit = 0x7f
+	case kind == 'u' && len(p.in) >= 4:
+		digits, p.in = p.in[:4], p.in[4:]
 	}
 	r, err := strconv.ParseUint(digits, 16, 32)
-	if err != nil || r > unicode.MaxRune || kind == 'x' && n == 2 && r >= 0x80 && len(digits) == 2 {
-		return 0, errGeneral // also: \xHH beyond ASCII is a byte, not a character
+	if err != nil || r > limit {
+		return 0, errGeneral
 	}
 	return rune(r), nil
 }

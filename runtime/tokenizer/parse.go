@@ -15,8 +15,8 @@ const (
 	sparseIDs = 1 << 20
 )
 
-// Parse reads a tokenizer.json. The result shares no memory with data. Anything that
-// would make Encode or Decode differ from the reference is an error that says what.
+// Parse reads a tokenizer.json. The result shares no memory with data. What this
+// package cannot do as the reference does is an error that names it.
 func Parse(data []byte) (*Tokenizer, error) {
 	t, err := parse(data)
 	if err != nil {

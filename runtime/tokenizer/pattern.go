@@ -10,8 +10,12 @@ import (
 	"github.com/dlclark/regexp2/v2"
 )
 
-// regexLimit bounds one search of a regular expression that came with the file.
-const regexLimit = 2 * time.Second
+// searchLimit and textLimit bound one search and all searches of a text with a regular
+// expression that came with the file and is not runs.
+const (
+	searchLimit = 2 * time.Second
+	textLimit   = 10 * time.Second
+)
 
 // A pattern finds its matches in a text, left to right and without overlap.
 type pattern interface {
@@ -57,49 +61,63 @@ func compileRegex(expr string) (pattern, error) {
 	if r, err := compileRuns(expr); err == nil {
 		return r, nil
 	}
-	if what := foreignSyntax(expr); what != "" {
-		return nil, fmt.Errorf("regex %q: %s is not supported", expr, what)
-	}
-	// Multiline gives ^ and $ Oniguruma's meaning: at every line.
-	re, err := regexp2.Compile(expr, regexp2.Multiline)
+	netExpr, err := translate(expr)
 	if err != nil {
 		return nil, fmt.Errorf("regex %q: %w", expr, err)
 	}
-	re.MatchTimeout = regexLimit
+	// Multiline gives ^ and $ Oniguruma's meaning: at every line.
+	re, err := regexp2.Compile(netExpr, regexp2.Multiline)
+	if err != nil {
+		return nil, fmt.Errorf("regex %q: %w", expr, err)
+	}
+	re.MatchTimeout = searchLimit
 	return backtracker{re}, nil
 }
 
-// foreignSyntax names what an expression holds that regexp2 would silently take for
-// something else, or is empty.
-func foreignSyntax(expr string) string {
+// translate writes an expression in regexp2's syntax, or says what in it regexp2 would
+// silently take for something else.
+func translate(expr string) (string, error) {
+	const word = `\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}` // \w has joiners there and lacks marks
+	var out strings.Builder
 	inClass := false
 	for i := 0; i < len(expr); i++ {
 		switch c := expr[i]; {
-		case c == '\\':
+		case c == '\\' && i+1 < len(expr):
 			i++
-			if i < len(expr) && strings.IndexByte("hHKRXyYO", expr[i]) >= 0 {
-				return "\\" + expr[i:i+1]
+			switch e := expr[i]; {
+			case strings.IndexByte("hHKRXyYO", e) >= 0, e == 'W' && inClass:
+				return "", fmt.Errorf("\\%c is not supported here", e)
+			case e == 'w' && inClass:
+				out.WriteString(word)
+			case e == 'w':
+				out.WriteString("[" + word + "]")
+			case e == 'W':
+				out.WriteString("[^" + word + "]")
+			default:
+				out.WriteString(expr[i-1 : i+1])
 			}
+			continue
 		case c == '[' && inClass:
-			return "a class within a class"
+			return "", errors.New("a class within a class is not supported here")
 		case c == '[':
 			inClass = true
 		case c == ']':
 			inClass = false
 		case inClass && strings.HasPrefix(expr[i:], "&&"):
-			return "the intersection of classes"
+			return "", errors.New("the intersection of classes is not supported here")
 		case !inClass && strings.HasPrefix(expr[i:], "}+"):
-			return "a quantifier after a quantifier"
+			return "", errors.New("a quantifier after a quantifier is not supported here")
 		}
+		out.WriteByte(expr[i])
 	}
-	return ""
+	return out.String(), nil
 }
 
 // backtracker runs any expression on regexp2.
 type backtracker struct{ re *regexp2.Regexp }
 
 func (b backtracker) each(s string, yield func(start, end int)) {
-	runes := []rune(s)
+	runes, deadline := []rune(s), time.Now().Add(textLimit)
 	m, err := b.re.FindRunesMatch(runes)
 	atRune, atByte, last := 0, 0, -1
 	for err == nil && m != nil {
@@ -110,6 +128,9 @@ func (b backtracker) each(s string, yield func(start, end int)) {
 			last = end
 		}
 		atRune, atByte = m.RuneIndex+m.RuneLength, end
+		if time.Now().After(deadline) {
+			return
+		}
 		m, err = b.re.FindNextMatch(m)
 	}
 }

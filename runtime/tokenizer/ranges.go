@@ -109,9 +109,10 @@ func namedSet(name string) ranges {
 	return nil
 }
 
-// wordSet is \w.
+// wordSet is \w of Oniguruma: alphabetic, mark, decimal digit, connector, and the
+// superscripts and fractions of Latin-1.
 func wordSet() ranges {
-	s := ofTable(unicode.Other_Alphabetic, unicode.Join_Control)
+	s := append(ofTable(unicode.Other_Alphabetic), ranges{{0xb2, 0xb3}, {0xb9, 0xb9}, {0xbc, 0xbe}}...)
 	for _, category := range []string{"L", "M", "Nd", "Nl", "Pc"} {
 		s = append(s, namedSet(category)...)
 	}

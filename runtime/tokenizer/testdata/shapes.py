@@ -139,13 +139,14 @@ def words(normalizer, pre, decoder, post=False, added=FANCY) -> str:
 
 
 def llama3() -> str:
-    tok = byte_bpe([LLAMA3], 800, ignore_merges=True)
-    tok.post_processor = processors.Sequence([processors.ByteLevel(trim_offsets=False), template(tok, "<|begin|>")])
-    f = json.loads(tok.to_str())
+    f = json.loads(byte_bpe([LLAMA3], 800, added=(), ignore_merges=True).to_str())
     # Words that merges do not make: only ignore_merges finds them.
     for w in ["Ġseconds", "Yesterday", "Ġhashtag", "ĠÐ¼Ð¸ÑĢ", "abababababab", "Ġleading"]:
-        f["model"]["vocab"].setdefault(w, len(f["model"]["vocab"]) + len(f["added_tokens"]))
-    return json.dumps(f, ensure_ascii=False)
+        f["model"]["vocab"].setdefault(w, len(f["model"]["vocab"]))
+    tok = Tokenizer.from_str(json.dumps(f))
+    tok.add_tokens(PLAIN)
+    tok.post_processor = processors.Sequence([processors.ByteLevel(trim_offsets=False), template(tok, "<|begin|>")])
+    return tok.to_str()
 
 
 def gaps() -> str:
@@ -205,4 +206,5 @@ def make() -> dict[str, str]:
         out[f"split-{b}"] = splitter("-" if i % 2 else Regex(r"\s|ab?"), b, False)
         out[f"split-{b}-invert"] = splitter(Regex(r"[a-z]+|\d") if i % 2 else " ", b, True)
     out["split-empty"] = splitter(Regex(r"x*"), "isolated", False)
+    out["split-general"] = splitter(Regex(r"(?:[a-z][aeiou])+|(?<=\d)[.,]|^\w+$|(\W)\1"), "contiguous", False)
     return out
