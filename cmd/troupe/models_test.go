@@ -36,8 +36,8 @@ func TestModelsCheckPrintsWhatTheModelTakes(t *testing.T) {
 		`context +512 tokens`,
 		`chat template +no: the chat endpoints will refuse`,
 		`KV per token +192 B`,
-		`KV pool +1020 KiB: 340 blocks of 16 tokens`,
-		`agents in the pool +5,440 tokens in all, or 10 agents that fill the context`,
+		`KV pool +1023 KiB: 341 blocks of 16 tokens`,
+		`agents in the pool +5,456 tokens in all, or 10 agents that fill the context`,
 	} {
 		require.Regexp(t, `(?m)^`+line, out)
 	}
