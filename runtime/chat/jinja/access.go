@@ -200,10 +200,11 @@ func (r *run) slice(x Value, bounds [3]*int64) (Value, error) {
 		return r.sliceString(x, s, start, stop, step)
 	}
 	if sp, ok := x.v.(*span); ok {
-		if count := spanLength(start, stop, step); count > 0 {
-			return Value{&span{sp.start + start*sp.step, sp.step * step, count}}, nil
+		if step > maxRange || step < -maxRange {
+			return Value{}, failf("slice step of a range is too big")
 		}
-		return Value{&span{0, 1, 0}}, nil
+		count := spanLength(start, stop, step)
+		return Value{&span{sp.start + start*sp.step, sp.start + stop*sp.step, sp.step * step, count}}, nil
 	}
 	items, ok := x.sequence()
 	if !ok {

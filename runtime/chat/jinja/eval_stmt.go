@@ -41,7 +41,7 @@ func (n *setStmt) exec(r *run, s *scope) (control, error) {
 }
 
 func (n *setBlockStmt) exec(r *run, s *scope) (control, error) {
-	inner := s.child()
+	inner := s.child(n.frame)
 	text, c, err := r.capture(n.body, inner)
 	if err != nil || c != proceed {
 		return c, err
@@ -56,7 +56,7 @@ func (n *setBlockStmt) exec(r *run, s *scope) (control, error) {
 }
 
 func (n *filterStmt) exec(r *run, s *scope) (control, error) {
-	inner := s.child()
+	inner := s.child(n.frame)
 	text, c, err := r.capture(n.body, inner)
 	if err != nil || c != proceed {
 		return c, err
@@ -76,13 +76,13 @@ func (n *filterStmt) exec(r *run, s *scope) (control, error) {
 const blockText = "{block}"
 
 func (r *run) filterText(filter expr, text Value, s *scope) (Value, error) {
-	inner := s.child()
+	inner := &scope{parent: s}
 	inner.set(blockText, text)
 	return r.eval(filter, inner)
 }
 
 func (n *withStmt) exec(r *run, s *scope) (control, error) {
-	inner := s.child()
+	inner := s.child(n.frame)
 	for i, x := range n.values {
 		v, err := r.eval(x, s)
 		if err != nil {
@@ -96,15 +96,15 @@ func (n *withStmt) exec(r *run, s *scope) (control, error) {
 }
 
 func (n *generationStmt) exec(r *run, s *scope) (control, error) {
-	return r.exec(n.body, s.child())
+	return r.exec(n.body, s.child(n.frame))
 }
 
 // A block sees the variables of the top level only, unless it is scoped.
 func (n *blockStmt) exec(r *run, s *scope) (control, error) {
 	if n.scoped {
-		return r.exec(n.body, s.child())
+		return r.exec(n.body, s.child(n.frame))
 	}
-	return r.exec(n.body, s.top().child())
+	return r.exec(n.body, s.top().child(n.frame))
 }
 
 func (n *breakStmt) exec(*run, *scope) (control, error)    { return breakLoop, nil }

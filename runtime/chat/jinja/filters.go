@@ -228,6 +228,6 @@ func formatFilter(r *run, x Value, a args) (Value, error) {
 		}
 		operand = d.Value()
 	}
-	text, err := r.printf(s, operand)
+	text, err := r.printf(s, operand, isMarkup(v))
 	return likeString(v, text), err
 }

@@ -78,7 +78,7 @@ func leadingInt(s string) (int64, string, error) {
 	return i, s[n:], nil
 }
 
-// apply is Python's format(v, spec).
+// apply formats v by the specification.
 func (f formatSpec) apply(r *run, v Value) (string, error) {
 	if v.Kind() == IntKind || v.Kind() == BoolKind {
 		if f.verb != 0 && strings.IndexByte("eEfFgG%", f.verb) >= 0 {

@@ -44,7 +44,7 @@ func rangeFunc(_ *run, a args) (Value, error) {
 	if last := float64(n[0]) + float64(count)*float64(n[2]); math.Abs(last) > 1<<62 {
 		return Value{}, tooBig()
 	}
-	return Value{&span{n[0], n[2], count}}, nil
+	return Value{&span{n[0], n[1], n[2], count}}, nil
 }
 
 // dictFunc is dict(mapping or pairs, key=value, ...).

@@ -62,7 +62,7 @@ func (n *forStmt) run(r *run, s *scope, v Value, l *loop) (control, error) {
 			return proceed, err
 		}
 		l.index0 = i
-		inner := s.child()
+		inner := s.child(n.bodyFrame)
 		if n.extended {
 			inner.set("loop", Value{l})
 		}
@@ -80,7 +80,7 @@ func (n *forStmt) run(r *run, s *scope, v Value, l *loop) (control, error) {
 	if len(items) > 0 {
 		return proceed, nil
 	}
-	return r.exec(n.other, s.child())
+	return r.exec(n.other, s.child(n.elseFrame))
 }
 
 // filter keeps the items for which the loop's if holds.
@@ -90,7 +90,7 @@ func (n *forStmt) filter(r *run, s *scope, items []Value) ([]Value, error) {
 	}
 	var kept []Value
 	for _, item := range items {
-		inner := s.child()
+		inner := s.child(n.testFrame)
 		if err := r.assign(n.target, item, inner); err != nil {
 			return nil, err
 		}

@@ -17,7 +17,7 @@ func (n *macroStmt) exec(_ *run, s *scope) (control, error) {
 }
 
 func (n *callStmt) exec(r *run, s *scope) (control, error) {
-	inner := s.child()
+	inner := &scope{parent: s}
 	inner.set(blockCaller, Value{&macro{n.caller, s}})
 	v, err := r.eval(n.call, inner)
 	if err != nil {
@@ -47,7 +47,7 @@ func (r *run) call(fn Value, a args) (Value, error) {
 }
 
 func (m *macro) call(r *run, a args) (Value, error) {
-	s := m.scope.child()
+	s := m.scope.child(m.def.frame)
 	rest, err := m.bind(r, a, s)
 	if err != nil {
 		return Value{}, err

@@ -14,6 +14,11 @@ func likeString(v Value, text string) Value {
 	return String(text)
 }
 
+func isMarkup(v Value) bool {
+	_, ok := v.v.(markup)
+	return ok
+}
+
 // foreign is the text of v for use within the marked string self: escaped
 // unless v is marked too. For a plain self it is just the text.
 func foreign(self, v Value) (string, bool) {

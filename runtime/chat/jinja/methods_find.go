@@ -227,7 +227,7 @@ func splitlinesMethod(r *run, self Value, a args) (Value, error) {
 
 func partitionMethod(fromRight bool) methodFunc {
 	return func(r *run, self Value, a args) (Value, error) {
-		texts, err := textArgs("partition()", self, a, 1)
+		texts, err := textArgs("partition()", String(""), a, 1)
 		if err != nil {
 			return Value{}, err
 		}

@@ -195,13 +195,14 @@ func replaceMethod(r *run, self Value, a args) (Value, error) {
 		return Value{}, err
 	}
 	s, _ := self.AsString()
-	s, err = r.replace(s, texts[0], texts[1], count)
+	from, _ := a.pos[0].AsString() // only the replacement is escaped
+	s, err = r.replace(s, from, texts[1], count)
 	return likeString(self, s), err
 }
 
 func removeMethod(trim func(s, part string) string) methodFunc {
 	return func(r *run, self Value, a args) (Value, error) {
-		texts, err := textArgs("removeprefix() or removesuffix()", self, a, 1)
+		texts, err := textArgs("removeprefix() or removesuffix()", String(""), a, 1)
 		if err != nil {
 			return Value{}, err
 		}

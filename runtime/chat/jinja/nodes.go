@@ -106,7 +106,9 @@ type (
 		other     []stmt
 		recursive bool
 		extended  bool // the body mentions loop
-		locals    []string
+		testFrame *frame
+		bodyFrame *frame
+		elseFrame *frame
 	}
 	setStmt struct {
 		line
@@ -118,6 +120,7 @@ type (
 		target target
 		filter expr // nil: none; innermost filter has a nil operand
 		body   []stmt
+		frame  *frame
 	}
 	macroStmt struct {
 		line
@@ -132,21 +135,25 @@ type (
 		line
 		filter expr
 		body   []stmt
+		frame  *frame
 	}
 	withStmt struct {
 		line
 		targets []target
 		values  []expr
 		body    []stmt
+		frame   *frame
 	}
 	generationStmt struct {
 		line
-		body []stmt
+		body  []stmt
+		frame *frame
 	}
 	blockStmt struct {
 		line
 		body   []stmt
 		scoped bool
+		frame  *frame
 	}
 	breakStmt    struct{ line }
 	continueStmt struct{ line }
@@ -167,6 +174,7 @@ type macroDef struct {
 	params   []string
 	defaults []expr // for the last len(defaults) params
 	body     []stmt
+	frame    *frame
 	// Which of the special names the body uses.
 	caller, kwargs, varargs bool
 }

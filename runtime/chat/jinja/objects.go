@@ -23,7 +23,7 @@ type (
 		pos   int
 	}
 	// span is a range object.
-	span struct{ start, step, n int64 }
+	span struct{ start, stop, step, n int64 }
 	// namespace is the one thing that a template may change.
 	namespace struct{ attrs *Dict }
 	// function is a callable of the library, or a method bound to its object.

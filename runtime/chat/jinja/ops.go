@@ -37,7 +37,7 @@ func badOperands(op string, a, b Value) error {
 func (r *run) binary(op string, a, b Value) (Value, error) {
 	if op == "%" {
 		if s, ok := a.AsString(); ok { // formatting takes undefined values
-			text, err := r.printf(s, b)
+			text, err := r.printf(s, b, isMarkup(a))
 			return likeString(a, text), err
 		}
 	}

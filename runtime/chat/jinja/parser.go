@@ -11,7 +11,8 @@ const maxParseDepth = 200
 // Template is a parsed template. It never changes, and any number of
 // goroutines may render it at once.
 type Template struct {
-	body []stmt
+	body  []stmt
+	frame *frame
 }
 
 // Parse reads a template. The error is an *Error of KindSyntax that names the
@@ -23,6 +24,7 @@ func Parse(source string) (*Template, error) {
 		return nil, err
 	}
 	p := &parser{tokens: tokens, uses: map[string]int{}}
+	top, _ := p.newFrame()
 	body, err := p.statements()
 	if err != nil {
 		return nil, err
@@ -33,7 +35,8 @@ func Parse(source string) (*Template, error) {
 	if len(p.unknown) > 0 {
 		return nil, p.unknown[0]
 	}
-	return &Template{body: body}, nil
+	top.resolve()
+	return &Template{body, top}, nil
 }
 
 type parser struct {
@@ -52,6 +55,8 @@ type parser struct {
 	// uses counts reads of the names that for and macro must know about:
 	// loop, caller, kwargs and varargs.
 	uses map[string]int
+	// frame is the innermost scope around the current place.
+	frame *frame
 }
 
 func (p *parser) tok() token { return p.tokens[p.pos] }

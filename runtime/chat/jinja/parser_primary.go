@@ -56,7 +56,7 @@ func (p *parser) nameOrConstant(name string) expr {
 	case "none", "None":
 		return &constExpr{Null()}
 	}
-	p.uses[name]++
+	p.load(name)
 	return &nameExpr{name}
 }
 
@@ -116,9 +116,8 @@ func (p *parser) dictLiteral() (expr, error) {
 
 // tupleOptions say how tuple reads its parts.
 type tupleOptions struct {
-	conditional   bool   // inline ifs are allowed
-	parenthesised bool   // () is an empty tuple
-	until         string // a name that ends the tuple as well
+	conditional   bool // inline ifs are allowed
+	parenthesised bool // () is an empty tuple
 }
 
 // tuple reads one expression, or several with commas, which make a tuple.
@@ -132,7 +131,7 @@ func (p *parser) tuple(o tupleOptions) (expr, error) {
 			}
 		}
 		t := p.tok()
-		if t.kind == tokVariableEnd || t.kind == tokBlockEnd || t.op(")") || o.until != "" && t.is(o.until) {
+		if t.kind == tokVariableEnd || t.kind == tokBlockEnd || t.op(")") {
 			break
 		}
 		read := p.simple

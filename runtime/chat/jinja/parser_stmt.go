@@ -46,6 +46,8 @@ func (p *parser) ifTag(at line) (stmt, error) {
 		return nil, err
 	}
 	node := &ifStmt{line: at, test: test}
+	p.frame.branches++
+	defer func() { p.frame.branches-- }()
 	body, end, err := p.body("elif", "else", "endif")
 	if err != nil {
 		return nil, err
@@ -77,30 +79,38 @@ func (p *parser) forTag(at line) (stmt, error) {
 	defer func() { p.fors-- }()
 	node := &forStmt{line: at}
 	var err error
-	if node.target, err = p.target("in", false); err != nil {
+	if node.target, err = p.target(false); err != nil {
 		return nil, err
 	}
 	if !p.skipName("in") {
 		return nil, p.fail("expected 'in', got %s", p.tok().describe())
 	}
-	if node.iter, err = p.tuple(tupleOptions{until: "recursive"}); err != nil {
+	if node.iter, err = p.tuple(tupleOptions{}); err != nil {
 		return nil, err
 	}
 	if p.skipName("if") {
-		if node.test, err = p.expression(); err != nil {
+		var leave func()
+		node.testFrame, leave = p.newFrame(node.target.names()...)
+		node.test, err = p.expression()
+		leave()
+		if err != nil {
 			return nil, err
 		}
 	}
 	node.recursive = p.skipName("recursive")
 	loopUses := p.uses["loop"]
 	p.loops++
+	bodyFrame, leave := p.newFrame(append(node.target.names(), "loop")...)
 	body, end, err := p.body("endfor", "else")
+	leave()
 	p.loops--
 	if err != nil {
 		return nil, err
 	}
-	node.body = body
+	node.body, node.bodyFrame = body, bodyFrame
 	node.extended = node.recursive || p.uses["loop"] > loopUses
+	node.elseFrame, leave = p.newFrame()
+	defer leave()
 	if end == "else" {
 		node.other, _, err = p.body("endfor")
 	}
@@ -108,15 +118,20 @@ func (p *parser) forTag(at line) (stmt, error) {
 }
 
 func (p *parser) setTag(at line) (stmt, error) {
-	to, err := p.target("", true)
+	to, err := p.target(true)
 	if err != nil {
 		return nil, err
 	}
 	if p.skipOp("=") {
 		value, err := p.tuple(tupleOptions{conditional: true})
+		p.store(to)
 		return &setStmt{at, to, value}, err
 	}
+	p.store(to)
 	node := &setBlockStmt{line: at, target: to}
+	var leave func()
+	node.frame, leave = p.newFrame()
+	defer leave()
 	for p.skipOp("|") {
 		if node.filter, err = p.filter(node.filter); err != nil {
 			return nil, err
@@ -162,6 +177,9 @@ func (p *parser) signature(m *macroDef) error {
 
 // macroBody reads the body and finds out which special names it uses.
 func (p *parser) macroBody(m *macroDef, end string) (err error) {
+	var leave func()
+	m.frame, leave = p.newFrame(append([]string{"caller", "kwargs", "varargs"}, m.params...)...)
+	defer leave()
 	loops := p.loops
 	p.loops = 0 // break does not reach out of a macro
 	defer func() { p.loops = loops }()
@@ -193,6 +211,7 @@ func (p *parser) macroTag(at line) (stmt, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.store(target{name: name})
 	m := &macroDef{name: name}
 	if err := p.signature(m); err != nil {
 		return nil, err
@@ -227,8 +246,10 @@ func (p *parser) filterTag(at line) (stmt, error) {
 	if err != nil {
 		return nil, err
 	}
+	f, leave := p.newFrame()
+	defer leave()
 	body, _, err := p.body("endfilter")
-	return &filterStmt{at, filter, body}, err
+	return &filterStmt{at, filter, body, f}, err
 }
 
 func (p *parser) withTag(at line) (stmt, error) {
@@ -239,7 +260,7 @@ func (p *parser) withTag(at line) (stmt, error) {
 				return nil, err
 			}
 		}
-		to, err := p.target("", false)
+		to, err := p.target(false)
 		if err != nil {
 			return nil, err
 		}
@@ -252,6 +273,13 @@ func (p *parser) withTag(at line) (stmt, error) {
 		}
 		node.targets, node.values = append(node.targets, to), append(node.values, x)
 	}
+	var names []string
+	for _, to := range node.targets {
+		names = append(names, to.names()...)
+	}
+	f, leave := p.newFrame(names...)
+	defer leave()
+	node.frame = f
 	body, _, err := p.body("endwith")
 	node.body = body
 	return node, err
@@ -260,9 +288,11 @@ func (p *parser) withTag(at line) (stmt, error) {
 func (p *parser) generationTag(at line) (stmt, error) {
 	loops := p.loops
 	p.loops = 0
+	f, leave := p.newFrame()
+	defer leave()
 	body, _, err := p.body("endgeneration")
 	p.loops = loops
-	return &generationStmt{at, body}, err
+	return &generationStmt{at, body, f}, err
 }
 
 func (p *parser) blockTag(at line) (stmt, error) {
@@ -273,6 +303,10 @@ func (p *parser) blockTag(at line) (stmt, error) {
 	node := &blockStmt{line: at, scoped: p.skipName("scoped")}
 	loops := p.loops
 	p.loops = 0
+	var leave func()
+	node.frame, leave = p.newFrame()
+	defer leave()
+	node.frame.isolated = !node.scoped
 	node.body, _, err = p.body("endblock")
 	p.loops = loops
 	p.skipName(name)
@@ -327,9 +361,9 @@ func (p *parser) targetName() (string, error) {
 	return name, nil
 }
 
-// target reads what is assigned to, up to the name until; attributes of
-// namespaces are allowed if namespaces is true.
-func (p *parser) target(until string, namespaces bool) (target, error) {
+// target reads what is assigned to; attributes of namespaces are allowed if
+// namespaces is true.
+func (p *parser) target(namespaces bool) (target, error) {
 	var items []target
 	isTuple := false
 	for {
@@ -339,7 +373,7 @@ func (p *parser) target(until string, namespaces bool) (target, error) {
 			}
 		}
 		t := p.tok()
-		if t.kind == tokBlockEnd || t.op(")") || until != "" && t.is(until) {
+		if t.kind == tokBlockEnd || t.op(")") {
 			break
 		}
 		item, err := p.oneTarget(namespaces)
@@ -367,7 +401,7 @@ func (p *parser) oneTarget(namespaces bool) (target, error) {
 	}
 	defer p.leave()
 	if p.skipOp("(") {
-		inner, err := p.target("", false)
+		inner, err := p.target(false)
 		if err != nil {
 			return target{}, err
 		}
@@ -379,6 +413,7 @@ func (p *parser) oneTarget(namespaces bool) (target, error) {
 	if namespaces && p.look().op(".") {
 		name := p.next().text
 		p.next()
+		p.load(name)
 		attr, err := p.expectName()
 		return target{ns: &nsTarget{name, attr}}, err
 	}

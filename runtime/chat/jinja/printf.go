@@ -25,11 +25,12 @@ type printer struct {
 	operand Value
 	values  []Value // positional arguments
 	next    int
+	escape  bool // the format is marked text: escape what goes in
 }
 
-// printf is Python's "format % operand".
-func (r *run) printf(format string, operand Value) (string, error) {
-	p := &printer{r: r, out: buffer{b: &r.budget}, format: format, operand: operand}
+// printf is Python's "format % operand"; escape is for marked formats.
+func (r *run) printf(format string, operand Value, escape bool) (string, error) {
+	p := &printer{r: r, out: buffer{b: &r.budget}, format: format, operand: operand, escape: escape}
 	if t, ok := operand.v.(*tuple); ok {
 		p.values = t.items
 	} else {
@@ -187,8 +188,11 @@ func (p *printer) convert(c conversion, v Value) (string, error) {
 			show = p.r.repr
 		}
 		text, err := show(v)
-		if err == nil && c.verb == 'a' {
+		if c.verb == 'a' {
 			text = asciiOnly(text)
+		}
+		if p.escape && !(c.verb == 's' && isMarkup(v)) {
+			text = escapeHTML(text)
 		}
 		if err == nil && c.precision >= 0 {
 			text = text[:byteOffset(text, c.precision)]

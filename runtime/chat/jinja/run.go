@@ -36,7 +36,7 @@ func (t *Template) Render(ctx context.Context, vars map[string]Value, o Options)
 		return "", err
 	}
 	given := &scope{vars: vars, parent: &scope{vars: globals()}}
-	if _, err := r.exec(t.body, given.child()); err != nil {
+	if _, err := r.exec(t.body, given.child(t.frame)); err != nil {
 		return "", err
 	}
 	return r.out.String(), nil

@@ -8,7 +8,18 @@ type scope struct {
 	parent *scope // where the frame stands in the template; nil for the root
 }
 
-func (s *scope) child() *scope { return &scope{parent: s} }
+// missing marks a variable that the frame will set later; until then it hides
+// outer variables of its name and reads as undefined.
+type missing struct{}
+
+// child opens the scope of a frame inside s.
+func (s *scope) child(f *frame) *scope {
+	inner := &scope{parent: s}
+	for _, name := range f.hidden {
+		inner.set(name, Value{missing{}})
+	}
+	return inner
+}
 
 func (s *scope) set(name string, v Value) {
 	if s.vars == nil {
@@ -20,6 +31,9 @@ func (s *scope) set(name string, v Value) {
 func (s *scope) get(name string) (Value, bool) {
 	for ; s != nil; s = s.parent {
 		if v, ok := s.vars[name]; ok {
+			if _, hidden := v.v.(missing); hidden {
+				return Value{}, false
+			}
 			return v, true
 		}
 	}

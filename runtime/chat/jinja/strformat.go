@@ -142,24 +142,23 @@ func (f *formatter) field(self Value, s string, depth int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, safe := self.v.(markup); safe {
-		text, err := f.r.str(v)
-		if err != nil {
-			return "", err
-		}
-		v, _ = Value{text}, err
-		if escaped, ok := foreign(self, v); ok {
-			v = String(escaped)
-		}
+	text, err := f.r.format(v, specText)
+	if _, marked := v.v.(markup); err == nil && !marked && isMarkup(self) {
+		text = escapeHTML(text)
 	}
-	if specText == "" {
-		return f.r.str(v)
+	return text, err
+}
+
+// format is Python's format(v, spec).
+func (r *run) format(v Value, spec string) (string, error) {
+	if spec == "" {
+		return r.str(v)
 	}
-	spec, err := parseSpec(specText)
+	parsed, err := parseSpec(spec)
 	if err != nil {
 		return "", err
 	}
-	return spec.apply(f.r, v)
+	return parsed.apply(r, v)
 }
 
 func boolInt(b bool) int {
@@ -176,6 +175,9 @@ func (f *formatter) lookup(name string) (Value, error) {
 		first = name[:at]
 	}
 	rest := name[len(first):]
+	if first == "" && rest != "" { // jinja2's formatter numbers bare fields only
+		return Value{}, failf("field of the format string has no name")
+	}
 	v, err := f.argument(first)
 	for err == nil && rest != "" {
 		if rest[0] == '.' {

@@ -40,7 +40,7 @@ func testNamed(name string) testFunc {
 	case "callable":
 		return plainTest(isCallable)
 	case "escaped":
-		return plainTest(func(x Value) bool { _, ok := x.v.(markup); return ok })
+		return plainTest(isMarkup)
 	case "odd":
 		return remainderTest(Int(2), Int(1))
 	case "even":

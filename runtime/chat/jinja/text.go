@@ -1,6 +1,7 @@
 package jinja
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -123,13 +124,14 @@ func scalarRepr(v Value) string {
 	case *undefined:
 		return "Undefined"
 	case *span:
-		stop := x.start + x.n*x.step
 		if x.step == 1 {
-			return "range(" + strconv.FormatInt(x.start, 10) + ", " + strconv.FormatInt(stop, 10) + ")"
+			return fmt.Sprintf("range(%d, %d)", x.start, x.stop)
 		}
-		return "range(" + strconv.FormatInt(x.start, 10) + ", " + strconv.FormatInt(stop, 10) + ", " + strconv.FormatInt(x.step, 10) + ")"
+		return fmt.Sprintf("range(%d, %d, %d)", x.start, x.stop, x.step)
 	case *macro:
 		return "<Macro " + stringRepr(x.def.name) + ">"
+	case *loop:
+		return fmt.Sprintf("<LoopContext %d/%d>", x.index0+1, len(x.items))
 	}
 	return "<" + typeName(v) + " object>"
 }
