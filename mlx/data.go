@@ -28,6 +28,26 @@ func (g *Graph) FromBytes(data []byte, d Dtype, shape ...int) Array {
 	return Array{owner: g, h: h}
 }
 
+// Empty returns an array of whatever the memory holds. Large ones cost nothing
+// until they are written: the system maps the pages then.
+func (g *Graph) Empty(d Dtype, shape ...int) Array {
+	if !g.begin() {
+		return Array{}
+	}
+	n, err := byteSize(d, shape)
+	if err != nil {
+		g.fail("empty", err)
+		return Array{}
+	}
+	g.int(shape...)
+	h, err := empty(g.c, n, d, g.ints)
+	if err != nil {
+		g.fail("", err)
+		return Array{}
+	}
+	return Array{owner: g, h: h}
+}
+
 // byteSize multiplies without overflow.
 func byteSize(d Dtype, shape []int) (int, error) {
 	n := d.Size()

@@ -44,6 +44,25 @@ func TestFromBytesCopies(t *testing.T) {
 	})
 }
 
+// An empty array is counted like any other, and a slot of it is written in place.
+func TestEmptyMakesSlots(t *testing.T) {
+	with(t, func(c *Context, g *Graph) {
+		before := c.Memory().Active
+		slot := g.NewSlot(g.Empty(Float16, 1000, 8))
+		require.True(t, slot.Intact())
+		require.Equal(t, []int{1000, 8}, slot.Array().Shape())
+		require.GreaterOrEqual(t, c.Memory().Active-before, 16000)
+		where := cellData(slot.Array().h)
+
+		step := c.NewGraph()
+		step.SliceUpdate(slot, step.Full(7, Float16, 1, 8), []int{999, 0}, []int{1000, 8})
+		require.NoError(t, step.Eval())
+		require.NoError(t, step.Close())
+		require.Equal(t, where, cellData(slot.Array().h))
+		requireValues(t, g, g.Slice(slot.Array(), []int{999, 0}, []int{1000, 8}), []float64{7, 7, 7, 7, 7, 7, 7, 7}, 0)
+	})
+}
+
 func TestReadingAViewGivesRowMajorOrder(t *testing.T) {
 	with(t, func(_ *Context, g *Graph) {
 		view := g.Transpose(g.Slice(counting(g, 3, 4), []int{1, 1}, []int{3, 3}))

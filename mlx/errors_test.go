@@ -61,6 +61,7 @@ func TestMistakesBecomeErrors(t *testing.T) {
 		{"bytes shape", func(g *Graph, a Array) { g.FromBytes(nil, Float32, -1) }, "negative or too large"},
 		{"bytes overflow", func(g *Graph, a Array) { g.FromBytes(nil, Float32, 1<<31-1, 1<<31-1, 1<<31-1) }, "too large"},
 		{"bytes type", func(g *Graph, a Array) { g.FromBytes(nil, Dtype(77), 0) }, "unknown type"},
+		{"empty shape", func(g *Graph, a Array) { g.Empty(Float32, 2, -1) }, "negative or too large"},
 		{"short destination", func(g *Graph, a Array) { _ = g.ReadFloat32s(make([]float32, 5), a) }, "takes 24 bytes, the destination has 20"},
 	}
 	require.NoError(t, start(t).Do(func(c *Context) error {

@@ -210,7 +210,7 @@ int mlx_from_bytes(mlx_graph* g, const void* data, size_t size, int32_t type, co
     auto dims = Args{nullptr, 0, shape, n_shape, nullptr, 0}.shape(0, n_shape);
     check_memory(size);
     auto buffer = mx::allocator::malloc(size);
-    if (size > 0) std::memcpy(buffer.buffer().raw_ptr(), data, size);
+    if (data != nullptr) std::memcpy(buffer.buffer().raw_ptr(), data, size);
     *out = g->own(mx::array(std::move(buffer), dims, dtype(type)));
   });
 }

@@ -2,15 +2,16 @@
 
 package mlx
 
-// The two run paths: one for test binaries, which go test builds in temporary
-// folders, and one relative to bin/troupe, so that a checkout can be moved. On
-// macOS cgo does not accept @loader_path here; the Makefile adds it with
-// -extldflags.
+// Two run paths: one relative to bin/troupe, so that a checkout can be moved, and
+// one for the binaries that go test makes in temporary folders. cgo does not
+// accept @loader_path here, so on macOS the first one is the Makefile's, in
+// -ldflags "-extldflags '-Wl,-rpath,@loader_path/../.mlx/current/mlx/lib'". The
+// CUDA build of MLX may be linked where no CUDA is, hence the unresolved symbols.
 
 /*
 #cgo CXXFLAGS: -std=c++20 -O2 -isystem ${SRCDIR}/../.mlx/current/mlx/include
-#cgo LDFLAGS: -L${SRCDIR}/../.mlx/current/mlx/lib -lmlx -Wl,-rpath,${SRCDIR}/../.mlx/current/mlx/lib
 #cgo linux LDFLAGS: -Wl,-rpath,$ORIGIN/../.mlx/current/mlx/lib -Wl,--unresolved-symbols=ignore-in-shared-libs
+#cgo LDFLAGS: -L${SRCDIR}/../.mlx/current/mlx/lib -lmlx -Wl,-rpath,${SRCDIR}/../.mlx/current/mlx/lib
 #include "shim.h"
 */
 import "C"
@@ -25,8 +26,8 @@ const built = true
 
 type graphPtr = *C.mlx_graph
 
-// failure turns a status into an error. It must be called on the thread of the
-// call that failed, which is given there since all but misuse is on a locked thread.
+// failure turns a status into an error. The message is that of the calling OS
+// thread; the one status that can come from a thread that is not locked has none.
 func failure(status C.int) error {
 	switch status {
 	case C.MLX_OK:
@@ -93,6 +94,13 @@ func fromBytes(g graphPtr, data []byte, d Dtype, shape []int64) (handle, error) 
 	var out C.uintptr_t
 	err := failure(C.mlx_from_bytes(g,
 		unsafe.Pointer(unsafe.SliceData(data)), C.size_t(len(data)), C.int32_t(d),
+		first[C.int64_t](shape), C.size_t(len(shape)), &out))
+	return handle(out), err
+}
+
+func empty(g graphPtr, size int, d Dtype, shape []int64) (handle, error) {
+	var out C.uintptr_t
+	err := failure(C.mlx_from_bytes(g, nil, C.size_t(size), C.int32_t(d),
 		first[C.int64_t](shape), C.size_t(len(shape)), &out))
 	return handle(out), err
 }

@@ -57,7 +57,8 @@ int mlx_eval(mlx_graph* g, const uintptr_t* in, size_t n_in);
 // Moves the array of a cell into a new slot of g.
 int mlx_slot_new(mlx_graph* g, uintptr_t from, uintptr_t* slot);
 
-// Copies elements in and out; the caller has checked the lengths going in.
+// Copies elements in and out; the caller has checked the lengths going in. With
+// null data the elements are whatever the memory holds.
 int mlx_from_bytes(mlx_graph* g, const void* data, size_t size, int32_t dtype,
                    const int64_t* shape, size_t n_shape, uintptr_t* out);
 int mlx_read(mlx_graph* g, uintptr_t cell, int32_t dtype, void* dst,

@@ -39,6 +39,8 @@ func fromBytes(g graphPtr, data []byte, d Dtype, shape []int64) (handle, error) 
 	return 0, ErrNotBuilt
 }
 
+func empty(g graphPtr, size int, d Dtype, shape []int64) (handle, error) { return 0, ErrNotBuilt }
+
 func readCell(g graphPtr, h handle, d Dtype, dst []byte) error { return ErrNotBuilt }
 
 func cellShape(h handle) []int    { return nil }

@@ -8,8 +8,9 @@ import (
 )
 
 // pool is the KV memory: for each layer one K and one V buffer of
-// [blocks, kv_heads, block_tokens, head_dim] in float16, allocated once. Blocks
-// hold whatever their last owner left; readers mask what they did not write.
+// [blocks, kv_heads, block_tokens, head_dim] in float16, allocated once and
+// never cleared. Blocks hold whatever was there before, and readers mask what was
+// not written for them; so a large pool costs no time until it is used.
 //
 // The buffers are slots: a write consumes the old value, so that MLX writes into
 // the same memory. Nothing outside a step's graph may refer to them.
@@ -23,14 +24,13 @@ func newPool(g *mlx.Graph, spec *Spec, blocks, blockTokens int) (*pool, error) {
 	for i := range spec.Layers {
 		a := &spec.Layers[i].Attention
 		for _, side := range []*[]*mlx.Slot{&p.keys, &p.values} {
-			zeros := g.Zeros(mlx.Float16, blocks, a.KVHeads, blockTokens, a.HeadDim)
-			if err := g.Eval(zeros); err != nil {
-				return nil, fmt.Errorf("allocate the KV pool: %w", err)
-			}
-			*side = append(*side, g.NewSlot(zeros))
+			*side = append(*side, g.NewSlot(g.Empty(mlx.Float16, blocks, a.KVHeads, blockTokens, a.HeadDim)))
 		}
 	}
-	return p, g.Err()
+	if err := g.Err(); err != nil {
+		return nil, fmt.Errorf("allocate the KV pool: %w", err)
+	}
+	return p, nil
 }
 
 // intact reports an error if a failed step took a buffer with it. That does not
