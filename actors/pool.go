@@ -176,7 +176,7 @@ func (p *pool) refusal(t *ticket) error {
 	}
 	queued := 0
 	p.queue.All(func(t *ticket) { queued += t.tokens })
-	err := runtime.Errorf(runtime.Busy, "all %d blocks of KV memory are in use and %d requests wait already", p.ledger.Total(), p.queue.Len())
+	err := runtime.Errorf(runtime.Busy, "the server is full: %d requests run and %d wait", len(p.running), p.queue.Len())
 	err.RetryAfter = runtime.RetryAfter(queued, p.pace.PerSecond())
 	return err
 }
