@@ -83,8 +83,10 @@ func newFailure(err error) failure {
 		f = failure{status: wire.Code, message: wire.Message}
 	case errors.Is(err, errClientGone):
 		f = failure{status: http.StatusBadRequest, message: "the client closed its side of the connection: keep it open until the answer is complete"}
-	case errors.Is(err, errShutdown), errors.Is(err, context.Canceled):
+	case errors.Is(err, errShutdown):
 		f = failure{status: http.StatusServiceUnavailable, message: "the server is shutting down", retry: time.Second}
+	case errors.Is(err, context.Canceled): // by the system, for the other causes are told apart by because
+		f = failure{status: http.StatusRequestTimeout, message: "the answer was cut off because it was not read as fast as it was made"}
 	default:
 		f = failure{status: http.StatusInternalServerError, message: "internal error; the server's log has it under this request id"}
 	}
