@@ -60,13 +60,18 @@ func parityModels(t testing.TB) []string {
 func newEngine(t testing.TB, dir string, o Options) *Engine {
 	t.Helper()
 	requireMLX(t)
-	folder, err := ReadFolder(os.DirFS(dir), filepath.Base(dir))
-	require.NoError(t, err)
 	o.Device = mlx.CPU
-	e, err := New(folder, o)
+	e, err := New(readFolderAt(t, dir), o)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, e.Close()) })
 	return e
+}
+
+func readFolderAt(t testing.TB, dir string) *Folder {
+	t.Helper()
+	folder, err := ReadFolder(os.DirFS(dir), filepath.Base(dir))
+	require.NoError(t, err)
+	return folder
 }
 
 func requireMLX(t testing.TB) {
