@@ -114,7 +114,7 @@ func (s *System) Stats(ctx context.Context) (Stats, error) {
 func (s *System) Drain(ctx context.Context) error {
 	done := make(chan struct{})
 	s.actors.Root.Send(s.pool, &drain{done: done})
-	if s.awaitDone(ctx.Done(), done) {
+	if s.awaitDone(ctx.Done(), done) || ctx.Err() == nil { // or everything has stopped
 		return nil
 	}
 	s.actors.Root.Send(s.pool, &cancelAll{err: errDraining()})
