@@ -4,23 +4,16 @@ import (
 	"os"
 	"strconv"
 	"strings"
-
-	"troupe/mlx/engine"
 )
 
-// kvMemory is what --kv-memory=auto takes: a quarter of the machine's memory, at most 2 GiB, and at most 16 full contexts, so that a small model starts
-// at once. On an unknown machine the quarter is taken to be 512 MiB.
-func (b byteSize) kvMemory(machine int64, folder *engine.Folder) byteSize {
-	const most, unknown, contexts = 2 << 30, 512 << 20, 16
-	if b > 0 {
-		return b
+// defaultKVMemory is what --kv-memory=auto takes: a quarter of the machine's memory, at most 2 GiB. On an unknown machine it is 512 MiB. What agents do
+// not fill is not touched, so a small model may have a large pool.
+func defaultKVMemory(machine int64) byteSize {
+	const most, unknown = 2 << 30, 512 << 20
+	if machine <= 0 {
+		return unknown
 	}
-	quarter := int64(unknown)
-	if machine > 0 {
-		quarter = machine / 4
-	}
-	context := folder.Spec.KVBytesPerToken() * int64(folder.Spec.MaxPositions)
-	return byteSize(min(quarter, most, contexts*context))
+	return byteSize(min(machine/4, most))
 }
 
 // availableMemory is the memory of the machine, or of the container if that has a smaller limit; 0 if unknown.

@@ -6,24 +6,13 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"troupe/mlx/engine"
 )
 
-func TestKVMemoryByDefault(t *testing.T) {
-	layer := engine.Layer{Attention: engine.Attention{KVHeads: 8, HeadDim: 128}} // 4 KiB a token
-	large := &engine.Folder{Spec: &engine.Spec{MaxPositions: 32768, Layers: make([]engine.Layer, 32)}}
-	for i := range large.Spec.Layers {
-		large.Spec.Layers[i] = layer
-	}
-	require.Equal(t, byteSize(1<<30), byteSize(0).kvMemory(4<<30, large), "a quarter")
-	require.Equal(t, byteSize(2<<30), byteSize(0).kvMemory(8<<30, large))
-	require.Equal(t, byteSize(2<<30), byteSize(0).kvMemory(512<<30, large), "not more")
-	require.Equal(t, byteSize(512<<20), byteSize(0).kvMemory(0, large), "unknown")
-	require.Equal(t, byteSize(5<<30), byteSize(5<<30).kvMemory(4<<30, large), "as asked for")
-
-	small := &engine.Folder{Spec: &engine.Spec{MaxPositions: 1024, Layers: []engine.Layer{layer}}}
-	require.Equal(t, byteSize(16*1024*4096), byteSize(0).kvMemory(8<<30, small), "16 contexts")
+func TestDefaultKVMemoryIsAQuarterUpToALimit(t *testing.T) {
+	require.Equal(t, byteSize(1<<30), defaultKVMemory(4<<30))
+	require.Equal(t, byteSize(2<<30), defaultKVMemory(8<<30))
+	require.Equal(t, byteSize(2<<30), defaultKVMemory(512<<30))
+	require.Equal(t, byteSize(512<<20), defaultKVMemory(0), "unknown")
 }
 
 func TestAvailableMemoryIsKnownHere(t *testing.T) {

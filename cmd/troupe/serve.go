@@ -21,7 +21,7 @@ type serveCmd struct {
 	modelFlag
 	Listen       string        `default:"127.0.0.1:8000" placeholder:"HOST:PORT" help:"Address to serve on; port 0 picks a free one (${default})."`
 	Data         string        `placeholder:"DIR" help:"Folder for what outlives the process, made if missing; by default troupe in the user's data folder."`
-	KVMemory     byteSize      `name:"kv-memory" default:"auto" placeholder:"SIZE" help:"Memory for the KV pool, like 2GiB; auto is a quarter of the machine's, but at most 2GiB and 16 full contexts (${default})."`
+	KVMemory     byteSize      `name:"kv-memory" default:"auto" placeholder:"SIZE" help:"Memory for the KV pool, like 2GiB; auto is a quarter of the machine's, at most 2GiB (${default})."`
 	BlockTokens  int           `placeholder:"N" help:"Positions per KV block; 0 is the engine's choice."`
 	MaxBatch     int           `placeholder:"N" help:"Most rows of a step; 0 is the system's choice."`
 	MaxQueue     int           `placeholder:"N" help:"Most requests that wait for room, beyond which they are refused with 429; 0 is the system's choice."`
@@ -97,7 +97,7 @@ func (c *serveCmd) serve(ctx context.Context, con *console) (failed error) {
 func (c *serveCmd) start(folder *engine.Folder, con *console, log *slog.Logger) (*actors.System, error) {
 	options := engine.Options{
 		BlockTokens: c.BlockTokens,
-		KVBytes:     int64(c.KVMemory.kvMemory(availableMemory(), folder)),
+		KVBytes:     int64(c.KVMemory.orDefault()),
 		Progress:    loadProgress(con.err, folder.Name),
 	}
 	eng, err := engine.New(folder, options)
