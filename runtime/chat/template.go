@@ -53,7 +53,8 @@ type Input struct {
 	// ContinueFinal leaves the last message open, so that the model goes on
 	// writing it. It excludes AddGenerationPrompt.
 	ContinueFinal bool
-	// BOS and EOS are what the template sees as bos_token and eos_token.
+	// BOS and EOS are what the template sees as bos_token and eos_token; an
+	// empty one is undefined there, as for a tokenizer that has none.
 	BOS, EOS string
 	// Extra are further variables of the template, such as enable_thinking.
 	// The names messages, tools and add_generation_prompt cannot be replaced.
@@ -105,9 +106,11 @@ func (t *Template) Render(ctx context.Context, in Input) (string, error) {
 
 // variables are what the template sees.
 func (in Input) variables(source string) (map[string]Value, error) {
-	vars := map[string]Value{
-		"bos_token": String(in.BOS),
-		"eos_token": String(in.EOS),
+	vars := map[string]Value{}
+	for name, token := range map[string]string{"bos_token": in.BOS, "eos_token": in.EOS} {
+		if token != "" {
+			vars[name] = String(token)
+		}
 	}
 	for name, v := range in.Extra {
 		vars[name] = v

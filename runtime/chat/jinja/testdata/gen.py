@@ -173,10 +173,11 @@ def conversations(env, check):
 
 
 def compare(name, source, c, result):
-    from transformers.utils.chat_template_utils import render_jinja_template
+    import transformers.utils.chat_template_utils as utils
 
+    utils.datetime = type("Clock", (), {"now": staticmethod(lambda: NOW)})
     try:
-        rendered, _ = render_jinja_template(
+        rendered, _ = utils.render_jinja_template(
             [c["messages"]],
             tools=c.get("tools"),
             chat_template=source,
