@@ -11,6 +11,7 @@ import (
 	"troupe/http"
 	"troupe/mlx/engine"
 	"troupe/mlx/starter"
+	"troupe/runtime"
 	"troupe/runtime/enginetest"
 	"troupe/tests/troupetest"
 )
@@ -18,55 +19,67 @@ import (
 // quiet keeps the log out of the figures' way; the binary logs one line per request, which the modes startup and starter include.
 var quiet = slog.New(slog.DiscardHandler)
 
-// startFake serves an engine of next to no cost with the text side of the starter model: real tokenizer, template, actors, HTTP and socket.
-func startFake(rows int) (*troupetest.Stack, error) {
+// startFake serves an engine of next to no cost with the text side of the starter model: real tokenizer, template, actors, HTTP and socket. A step
+// takes pace, without using the processor, as one on a GPU would.
+func startFake(rows int, pace time.Duration) (*troupetest.Stack, error) {
 	folder, err := engine.ReadFolder(starter.FS(), "starter")
 	if err != nil {
 		return nil, err
 	}
 	fake := enginetest.NewFake(enginetest.Options{
 		Vocab: folder.Spec.Vocab, Context: folder.Spec.MaxPositions, BlockTokens: engine.DefaultBlockTokens, Blocks: 16 * rows,
+		BeforeStep: func([]runtime.Row) error { time.Sleep(pace); return nil },
 	})
 	return troupetest.StartStack(actors.Config{Engine: fake, Model: folder.Model, MaxBatch: rows, Logger: quiet}, http.Config{Logger: quiet})
 }
 
-// measureFake is the cost of everything but the arithmetic.
+// measureFake is the cost of everything but the arithmetic, twice. Paced, every token of every agent travels alone, which is what a real engine makes of
+// it and the figure to quote. Unpaced, the engine runs ahead of the sockets and tokens are written together, which is the most the server can do.
 func measureFake(ctx context.Context, o options) (report, error) {
-	agents, tokens, runs := or(o.agents, 500), or(o.tokens, 50), or(o.runs, 5)
+	agents, tokens := or(o.agents, 500), or(o.tokens, 50)
 	r := report{title: fmt.Sprintf("%d SSE agents x %d tokens at once, an engine of no cost, server and client in one process", agents, tokens)}
-	stack, err := startFake(agents)
-	if err != nil {
-		return r, err
-	}
-	defer func() { _ = stack.Close() }()
-	c := newClient(stack.URL, agents)
-	if _, err := rush(ctx, c, jobsFor(agents, 5, "warm")); err != nil { // opens the connections
-		return r, err
-	}
-	for i := range runs {
-		before := ownCPU()
-		res, err := rush(ctx, c, jobsFor(agents, tokens, fmt.Sprintf("run%d", i)))
-		if err != nil {
+	for _, pace := range []time.Duration{50 * time.Millisecond, 0} {
+		r.add(fmt.Sprintf("-- a step in %s", pace), "")
+		if err := r.fake(ctx, agents, tokens, or(o.runs, 3), pace); err != nil {
 			return r, err
 		}
-		r.add(fmt.Sprintf("run %d: CPU per token in all", i+1), "%s", perToken(ownCPU()-before, res.tokens))
-		if i == runs-1 {
-			r.addResult(res)
-		}
 	}
+	return r, nil
+}
+
+// fake adds the figures for one pace.
+func (r *report) fake(ctx context.Context, agents, tokens, runs int, pace time.Duration) (failed error) {
+	stack, err := startFake(agents, pace)
+	if err != nil {
+		return err
+	}
+	defer func() { failed = errors.Join(failed, stack.Close()) }()
+	c := newClient(stack.URL, agents)
+	if _, err := rush(ctx, c, jobsFor(agents, 5, "warm")); err != nil { // opens the connections
+		return err
+	}
+	var res result
+	for i := range runs {
+		before := ownCPU()
+		if res, err = rush(ctx, c, jobsFor(agents, tokens, fmt.Sprintf("run%d", i))); err != nil {
+			return err
+		}
+		r.add(fmt.Sprintf("CPU per token in all, run %d", i+1), "%s", perToken(ownCPU()-before, res.tokens))
+	}
+	r.addResult(res)
 	stats, err := stack.System.Stats(ctx)
 	if err != nil {
-		return r, err
+		return err
 	}
 	r.add("rows per step, mean", "%.1f", meanRows(stats.RowsPerStep))
-	return r, nil
+	return nil
 }
 
 // measureIdle is the way from a request to its first token on a server that has nothing else to do.
 func measureIdle(ctx context.Context, o options) (report, error) {
 	runs := or(o.runs, 300)
 	r := report{title: fmt.Sprintf("%d requests one after another on an idle server, an engine of no cost", runs)}
-	stack, err := startFake(64)
+	stack, err := startFake(64, 0)
 	if err != nil {
 		return r, err
 	}

@@ -24,6 +24,7 @@ func (r *report) add(name, format string, args ...any) {
 func (r *report) addResult(res result) {
 	r.add("answers, all status 200", "%d", res.requests)
 	r.add("tokens", "%d in %s, %.0f tokens/s", res.tokens, short(res.took), float64(res.tokens)/res.took.Seconds())
+	r.add("events with text per token", "%.2f", float64(len(res.first)+len(res.gaps))/float64(res.tokens))
 	r.add("time to first token p50, p99", "%s, %s", short(percentile(res.first, 0.5)), short(percentile(res.first, 0.99)))
 	r.add("gap between texts p50, p99", "%s, %s", short(percentile(res.gaps, 0.5)), short(percentile(res.gaps, 0.99)))
 }
