@@ -19,7 +19,9 @@ func BenchmarkDecode(b *testing.B) {
 			e := newEngine(b, "testdata/parity/llama-bf16-llama3", Options{Blocks: 4 * n})
 			var rows []runtime.Row
 			for i := range n {
-				row := runtime.Row{Blocks: sequentialBlocks(4 * n)[4*i : 4*i+4], Start: 100, Tokens: []int32{1}, Want: 8}
+				row := runtime.Row{Blocks: sequentialBlocks(4 * n)[4*i : 4*i+4], Tokens: make([]int32, 100)}
+				step(b, e, row)
+				row.Start, row.Tokens, row.Want = 100, []int32{1}, 8
 				rows = append(rows, row)
 			}
 			for b.Loop() {

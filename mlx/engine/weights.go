@@ -14,8 +14,8 @@ import (
 
 // linear is a linear layer on the device.
 type linear struct {
-	// weight is [In, Out], a transposed view of what the file holds; or, when
-	// quant is set, packed words [Out, In*Bits/32].
+	// weight is [In, Out], the transpose of what the file holds; or, when quant
+	// is set, packed words [Out, In*Bits/32].
 	weight         mlx.Array
 	scales, biases mlx.Array // null unless quantised
 	bias           mlx.Array // null if the layer has none
@@ -31,7 +31,7 @@ type layerWeights struct {
 // weights is a model on the device. The arrays belong to one graph.
 type weights struct {
 	embedding linear
-	rows      mlx.Array // the embedding as [Vocab, Hidden]; null when quantised
+	rows      mlx.Array // the embedding as [Vocab, Hidden], perhaps a view; null when quantised
 	layers    []layerWeights
 	norm      mlx.Array
 	head      linear // the embedding itself when tied
@@ -77,7 +77,7 @@ func (l *loader) load() (*weights, error) {
 	l.sums = sha256.New()
 	layout := l.folder.Layout
 	w := &weights{layers: make([]layerWeights, len(layout.Layers))}
-	w.embedding, w.rows = l.embedding(&layout.Embedding)
+	w.embedding, w.rows = l.embedding(&layout.Embedding, layout.Head == nil)
 	for i := range layout.Layers {
 		w.layers[i] = l.layer(&layout.Layers[i])
 	}
@@ -104,7 +104,12 @@ func (l *loader) layer(n *LayerLayout) layerWeights {
 	}
 }
 
-func (l *loader) embedding(n *Linear) (w linear, rows mlx.Array) {
+// embedding loads the embedding for looking up, and as a linear layer too if it
+// is tied.
+func (l *loader) embedding(n *Linear, tied bool) (w linear, rows mlx.Array) {
+	if n.Quant == nil && !tied {
+		return linear{}, l.tensor(n.Path + ".weight")
+	}
 	w = l.linear(n)
 	if n.Quant == nil {
 		rows = l.keep.Transpose(w.weight)
@@ -114,18 +119,29 @@ func (l *loader) embedding(n *Linear) (w linear, rows mlx.Array) {
 }
 
 func (l *loader) linear(n *Linear) linear {
-	w := linear{weight: l.tensor(n.Path + ".weight")}
+	var w linear
 	if n.Quant != nil {
 		w.quant = mlx.Quantization{GroupSize: n.Quant.Group, Bits: n.Quant.Bits}
+		w.weight = l.tensor(n.Path + ".weight")
 		w.scales, w.biases = l.tensor(n.Path+".scales"), l.tensor(n.Path+".biases")
 	} else {
-		w.weight = l.keep.Transpose(w.weight)
-		l.eval(w.weight)
+		w.weight = l.read(n.Path+".weight", l.transpose)
 	}
 	if n.Bias {
 		w.bias = l.tensor(n.Path + ".bias")
 	}
 	return w
+}
+
+// transpose really moves the elements on the CPU: the BLAS of MLX's wheel takes
+// twice to three times as long for x @ w^T, where it sums dot products one
+// addition after the other, and gives the same bits.
+func (l *loader) transpose(g *mlx.Graph, a mlx.Array) mlx.Array {
+	a = g.Transpose(a)
+	if l.context.Device() == mlx.CPU {
+		a = g.Contiguous(a)
+	}
+	return a
 }
 
 func (l *loader) eval(a mlx.Array) {
@@ -134,8 +150,12 @@ func (l *loader) eval(a mlx.Array) {
 	}
 }
 
-// tensor loads one tensor; the empty name is null.
+// tensor loads one tensor as it is; the empty name is null.
 func (l *loader) tensor(name string) mlx.Array {
+	return l.read(name, func(_ *mlx.Graph, a mlx.Array) mlx.Array { return a })
+}
+
+func (l *loader) read(name string, arrange func(*mlx.Graph, mlx.Array) mlx.Array) mlx.Array {
 	if l.err != nil || name == "" {
 		return mlx.Array{}
 	}
@@ -146,7 +166,7 @@ func (l *loader) tensor(name string) mlx.Array {
 		return mlx.Array{}
 	}
 	fmt.Fprintf(l.sums, "%s %s %v %08x\n", name, t.DType, t.Shape, crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)))
-	a, err := l.upload(t, data)
+	a, err := l.upload(t, data, arrange)
 	if err != nil {
 		l.err = fmt.Errorf("%s: tensor %q: %w", t.File, name, err)
 		return mlx.Array{}
@@ -158,7 +178,7 @@ func (l *loader) tensor(name string) mlx.Array {
 	return a
 }
 
-func (l *loader) upload(t Tensor, data []byte) (mlx.Array, error) {
+func (l *loader) upload(t Tensor, data []byte, arrange func(*mlx.Graph, mlx.Array) mlx.Array) (mlx.Array, error) {
 	dtype, ok := deviceType(t.DType)
 	if !ok {
 		return mlx.Array{}, fmt.Errorf("dtype %s cannot be loaded", t.DType)
@@ -173,6 +193,7 @@ func (l *loader) upload(t Tensor, data []byte) (mlx.Array, error) {
 	if dtype != mlx.Uint32 {
 		a = g.AsType(a, l.float)
 	}
+	a = arrange(g, a)
 	if err := g.Eval(a); err != nil {
 		return mlx.Array{}, err
 	}
