@@ -85,6 +85,8 @@ func TestActorsEndWithTheirRequests(t *testing.T) {
 		}
 		return n
 	}
+	_, err := s.Stats(context.Background()) // the pool has started, and with it the batcher
+	require.NoError(t, err)
 	before := processes() + 1 // the agent with an id stays
 	for range 50 {
 		for _, agent := range []string{"", "alice"} {

@@ -21,7 +21,7 @@ const (
 
 // Config is what a [System] is made of. Only Engine and Model are required.
 type Config struct {
-	Engine runtime.Engine // owned by the system from Start on, which closes it
+	Engine runtime.Engine // owned by the system once Start succeeded; Close closes it
 	Model  *model.Model
 
 	MaxBatch     int // most requests that run at once, each with at most one row in a step
@@ -36,7 +36,7 @@ type Config struct {
 	// Dispatcher runs the actors. Nil: a pool of parked goroutines. One that is also a [Pump] runs everything, the engine included, on the goroutine of
 	// whoever calls the system: that is what makes a simulation deterministic.
 	Dispatcher actor.Dispatcher
-	// Now is the clock. Nil: time.Now.
+	// Now is the clock; it is called from several goroutines. Nil: time.Now.
 	Now func() time.Time
 	// Check makes the pool check its books after every message, not only when it is idle. Always on with -race or -tags invariants.
 	Check bool

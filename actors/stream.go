@@ -9,8 +9,8 @@ import (
 
 // Request is one prompt to be answered.
 type Request struct {
-	Agent     string // validated id of the agent; "" is anonymous: no state is kept
-	Prompt    []int32
+	Agent     string  // validated id of the agent; "" is anonymous: no state is kept
+	Prompt    []int32 // must not change until the stream has ended
 	Sampling  runtime.Sampling
 	MaxTokens int // 0: as many as the context allows; more than that is capped
 	Stops     []string

@@ -27,7 +27,7 @@ type System struct {
 	close   func() error
 }
 
-// Start starts the actors and the engine loop. From here on the engine belongs to the system.
+// Start starts the actors and the engine loop. Once it has succeeded, the engine belongs to the system, and Close must be called.
 func Start(cfg Config) (*System, error) {
 	if err := cfg.prepare(); err != nil {
 		return nil, err

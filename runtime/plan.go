@@ -1,5 +1,7 @@
 package runtime
 
+import "slices"
+
 // Pending is what one lease asks of the next step.
 type Pending struct {
 	Start  int // positions that are valid already
@@ -22,26 +24,30 @@ type StepLimits struct {
 
 // PlanStep composes a step.
 //
-// Every lease that decodes takes part, as long as there are rows. The prefills share the chunk: each gets an equal part, what a short one leaves goes to the others, and turn, a number
-// that grows by one with each step, says who is served first, so nobody starves behind a long prompt. A chunk ends at a block boundary unless it ends
-// its prompt: then blocks are cut alike however prompts met. A lease without room waits.
+// Every lease that decodes takes part, as long as there are rows. The prefills share the chunk: each gets an equal part, and what a short one leaves goes
+// to the others. turn, a number that grows by one with each step, says who is served first, so nobody starves behind a long prompt. A chunk ends at
+// a block boundary unless it ends its prompt: then blocks are cut alike however prompts met. A lease without room waits.
 //
-// The shares are in the order of pending. With a lease that has both tokens and room the plan is never empty.
+// The shares are in the order of pending. As long as any lease has both tokens and room, there is at least one.
 func PlanStep(pending []Pending, l StepLimits, turn int) []Share {
-	take := make([]int, len(pending))
-	var prefills []int // who is served first stands first
-	rows := 0
-	for k := range pending {
-		i := (turn + k) % len(pending)
-		p := pending[i]
+	var decodes, prefills []int // who is served first stands first
+	for i, p := range pending {
 		switch {
 		case p.Tokens <= 0 || p.Room <= 0:
-		case p.Tokens > 1:
+		case p.Tokens == 1:
+			decodes = append(decodes, i)
+		default:
 			prefills = append(prefills, i)
-		case rows < l.Rows:
-			take[i] = 1
-			rows++
 		}
+	}
+	rotate(prefills, turn)
+	take := make([]int, len(pending))
+	rows := min(len(decodes), l.Rows)
+	if rows < len(decodes) {
+		rotate(decodes, turn)
+	}
+	for _, i := range decodes[:rows] {
+		take[i] = 1
 	}
 	budget := max(l.Chunk, l.BlockTokens)
 	for k, i := range prefills {
@@ -76,6 +82,14 @@ func PlanStep(pending []Pending, l StepLimits, turn int) []Share {
 		}
 	}
 	return shares
+}
+
+// rotate moves the element at turn, counted around, to the front.
+func rotate(s []int, turn int) {
+	if len(s) > 1 {
+		at := turn % len(s)
+		copy(s, slices.Concat(s[at:], s[:at]))
+	}
 }
 
 // chunk returns how many of a prefill's tokens fit in a part of the budget: all, or as many as end at a block boundary.

@@ -14,7 +14,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var (
-	seeds = flag.Int("seeds", 1000, "how many worlds to simulate")
+	seeds = flag.Int("seeds", defaultSeeds, "how many worlds to simulate")
 	seed  = flag.Int("seed", -1, "simulate this one alone")
 )
 
