@@ -66,8 +66,7 @@ func (e *Engine) load(c *mlx.Context, folder *Folder, o Options) error {
 	}
 	e.decoder = &decoder{spec: folder.Spec, weights: w, pool: p}
 	e.info.Tag = tag(folder.digest, l.digest(), c.Device(), e.info.BlockTokens)
-	c.ClearCache()
-	return nil
+	return c.ClearCache()
 }
 
 // Info describes the engine.
@@ -101,12 +100,12 @@ func (e *Engine) Step(rows []runtime.Row) ([]runtime.Result, error) {
 
 // run computes a batch on the engine's thread and leaves the logits of the rows
 // that want them in e.logits.
-func (e *Engine) run(c *mlx.Context, b *batch) error {
+func (e *Engine) run(c *mlx.Context, b *batch) (err error) {
 	if err := e.decoder.pool.intact(); err != nil {
 		return err
 	}
 	g := c.NewGraph()
-	defer g.Close()
+	defer func() { err = errors.Join(err, g.Close()) }()
 	logits := e.decoder.forward(g, b)
 	if len(b.wants) == 0 {
 		return g.Eval()
@@ -133,9 +132,7 @@ func (e *Engine) Close() error {
 		if e.graph == nil {
 			return nil
 		}
-		err := e.graph.Close()
-		c.ClearCache()
-		return err
+		return errors.Join(e.graph.Close(), c.ClearCache())
 	})
 	return errors.Join(err, e.thread.Close())
 }

@@ -84,7 +84,7 @@ func (x *Index) add(fsys fs.FS, file string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // was only read
 	info, err := f.Stat()
 	if err != nil {
 		return err
@@ -117,7 +117,7 @@ func openRandom(fsys fs.FS, name string) (fs.File, io.ReaderAt, error) {
 	}
 	r, ok := f.(io.ReaderAt)
 	if !ok {
-		f.Close()
+		_ = f.Close()
 		return nil, nil, errors.New("this file system cannot read at an offset")
 	}
 	return f, r, nil

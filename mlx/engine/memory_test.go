@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"math"
 	"os"
 	"testing"
@@ -122,13 +123,12 @@ func TestStaleNaNsAreNotRead(t *testing.T) {
 	clean := run()
 	require.NoError(t, e.thread.Do(func(c *mlx.Context) error {
 		g := c.NewGraph()
-		defer g.Close()
 		for _, slots := range [][]*mlx.Slot{e.decoder.pool.keys, e.decoder.pool.values} {
 			for _, s := range slots {
 				g.Set(s, g.Full(math.NaN(), mlx.Float16, s.Array().Shape()...))
 			}
 		}
-		return g.Eval()
+		return errors.Join(g.Eval(), g.Close())
 	}))
 	require.Equal(t, clean, run())
 }

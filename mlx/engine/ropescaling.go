@@ -37,7 +37,7 @@ type ropeInput struct {
 }
 
 // newRope turns the configuration into frequencies, after mlx-lm's rope_utils
-// and transformers' modeling_rope_utils where mlx-lm ignores a key.
+// and, where that ignores a key, after transformers.
 func newRope(in ropeInput) (*Rope, error) {
 	if !(in.theta > 0) || math.IsInf(in.theta, 0) {
 		return nil, fmt.Errorf("rope_theta is %g, want a positive number", in.theta)

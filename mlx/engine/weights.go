@@ -3,10 +3,10 @@ package engine
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"hash/crc32"
-	"io"
 	"io/fs"
 
 	"troupe/mlx"
@@ -178,7 +178,7 @@ func (l *loader) read(name string, arrange func(*mlx.Graph, mlx.Array) mlx.Array
 	return a
 }
 
-func (l *loader) upload(t Tensor, data []byte, arrange func(*mlx.Graph, mlx.Array) mlx.Array) (mlx.Array, error) {
+func (l *loader) upload(t Tensor, data []byte, arrange func(*mlx.Graph, mlx.Array) mlx.Array) (_ mlx.Array, err error) {
 	dtype, ok := deviceType(t.DType)
 	if !ok {
 		return mlx.Array{}, fmt.Errorf("dtype %s cannot be loaded", t.DType)
@@ -188,7 +188,7 @@ func (l *loader) upload(t Tensor, data []byte, arrange func(*mlx.Graph, mlx.Arra
 		shape[i] = int(d)
 	}
 	g := l.context.NewGraph()
-	defer g.Close()
+	defer func() { err = errors.Join(err, g.Close()) }()
 	a := g.FromBytes(data, dtype, shape...)
 	if dtype != mlx.Uint32 {
 		a = g.AsType(a, l.float)
@@ -207,9 +207,9 @@ func readTensor(fsys fs.FS, t Tensor) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // was only read
 	data := make([]byte, t.Bytes)
-	if n, err := r.ReadAt(data, t.Offset); err != nil && !(err == io.EOF && n == len(data)) {
+	if n, err := r.ReadAt(data, t.Offset); n < len(data) {
 		return nil, fmt.Errorf("read %d bytes at %d: %w", t.Bytes, t.Offset, err)
 	}
 	return data, nil
