@@ -28,10 +28,6 @@ func (p *pool) serve(ctx actor.Context) {
 		if !ok {
 			return
 		}
-		if err := t.ctx.Err(); err != nil && t.state == waiting {
-			p.drop(t, err)
-			continue
-		}
 		if !p.fits(t) {
 			return
 		}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -32,45 +31,6 @@ type pool struct {
 	stats    poolStats
 	pace     runtime.Pace
 }
-
-// seat is an agent that has an id, as the pool knows it.
-type seat struct {
-	id     string
-	pid    *actor.PID     // nil until its first request is admitted, and after its history was forgotten
-	lease  *runtime.Lease // parked here while the agent is idle; its blocks are booked as cached
-	place  *list.Element  // in pool.idle while the lease is parked
-	ticket *ticket        // its request that waits, runs or is paused; nil otherwise
-}
-
-// ticket is a request as the pool knows it. Its id says how old it is.
-type ticket struct {
-	id      uint64
-	ctx     context.Context
-	request Request
-	stream  *Stream
-	seat    *seat // nil: anonymous, or a fork
-
-	state   ticketState
-	pid     *actor.PID // the agent that answers it, from its admission on
-	tokens  int        // how many it knows: the prompt, later the output so far
-	outputs int        // most tokens to generate
-	end     int        // most positions it will need
-	held    int        // blocks that are booked on it
-	since   time.Time  // when it began to wait
-
-	wants    bool // a block
-	stalled  bool // and cannot go on without
-	yielding bool // was told to give way
-}
-
-type ticketState uint8
-
-const (
-	waiting ticketState = iota // in the queue, never admitted
-	running                    // admitted
-	halted                     // paused: back in the queue, without blocks
-	over                       // ended, but some of its blocks are still on their way home
-)
 
 func newPool(s *System) *pool {
 	return &pool{
@@ -135,10 +95,10 @@ func (p *pool) generate(ctx actor.Context, m *generate) {
 	n := len(m.request.Prompt)
 	outputs := p.limits.Outputs(n, m.request.MaxTokens)
 	t := &ticket{
-		id: m.id, ctx: m.ctx, request: m.request, stream: m.stream,
+		id: m.id, request: m.request, stream: m.stream,
 		tokens: n, outputs: outputs, end: runtime.End(n, outputs), since: p.Now(),
 	}
-	if err := p.refusal(t); err != nil {
+	if err := p.refusal(m.ctx, t); err != nil {
 		p.stats.Refused++
 		m.reply <- err
 		return
@@ -160,11 +120,11 @@ func (p *pool) generate(ctx actor.Context, m *generate) {
 }
 
 // refusal returns why a request cannot even wait, or nil.
-func (p *pool) refusal(t *ticket) error {
+func (p *pool) refusal(client context.Context, t *ticket) error {
 	if p.closing != nil {
 		return p.closing
 	}
-	if err := t.ctx.Err(); err != nil {
+	if err := client.Err(); err != nil { // its cancel may have come before it
 		return err
 	}
 	// Nobody waits, so this one does not wait either if it fits now.

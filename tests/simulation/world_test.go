@@ -243,6 +243,9 @@ func (w *world) judge(c *client) {
 			w.fail("request %+v failed for what is not its fault: %v", c.request, o.Err)
 		}
 		w.counts["failed"]++
+		if strings.Contains(o.Err.Error(), "the agent failed") {
+			w.counts["agent panics"]++
+		}
 		w.wantPrefix(c, text)
 	}
 }
