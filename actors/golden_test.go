@@ -27,7 +27,7 @@ var rewrite = flag.Bool("rewrite", false, "write testdata/*.txt anew; commit it 
 //
 //	> start blocks=8 block=4 context=64 batch=4 queue=2 chunk=8
 //	> generate A agent=alice prompt=1..12 max=5 stop=xy
-//	> step            compute the step that the engine was given
+//	> step            compute the step that the engine was given; it takes a second
 //	> finish          step until the engine has nothing to do
 //	> cancel A
 //	> fail token=9    every step that computes this token fails
@@ -59,6 +59,7 @@ type script struct {
 	queue   []func()
 	engine  func() // the step that waits for its command
 	last    *step  // whose step that is
+	clock   time.Time
 	names   []string
 	clients map[string]*Stream
 	ended   map[string]bool
@@ -181,7 +182,7 @@ func (s *script) start(o enginetest.Options, cfg Config) {
 	cfg.Model = &model.Model{StopIDs: []int32{0}}
 	cfg.Decoder = func() Decoder { return &digits{s} }
 	cfg.Dispatcher = (*fifo)(s)
-	cfg.Now = func() time.Time { return time.Unix(0, 0) }
+	cfg.Now = func() time.Time { return s.clock }
 	cfg.Check = true
 	cfg.Fatal = func(reason string) { s.Fatal(reason) }
 	cfg.trace = s.trace
@@ -214,6 +215,7 @@ func (s *script) beforeStep(rows []runtime.Row) error {
 		parts = append(parts, fmt.Sprintf("request %d [%d:%d]", s.last.parts[id].row.id, r.Start, r.Start+len(r.Tokens)))
 	}
 	s.printf("  engine: %s\n", strings.Join(parts, ", "))
+	s.clock = s.clock.Add(time.Second)
 	s.panicAs("engine")
 	for _, r := range rows {
 		if s.culprit != 0 && slices.Contains(r.Tokens, s.culprit) {
