@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"unicode"
 )
 
 type chatCmd struct {
@@ -60,7 +61,7 @@ func (c *chatCmd) Run(con *console) error {
 func answer(con *console, client *chatClient, text string) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	err := client.say(ctx, text, func(piece string) { fmt.Fprint(con.out, piece) })
+	err := client.say(ctx, text, func(piece string) { fmt.Fprint(con.out, printable(piece)) })
 	switch {
 	case ctx.Err() != nil:
 		fmt.Fprintln(con.out, " [stopped]")
@@ -69,6 +70,16 @@ func answer(con *console, client *chatClient, text string) {
 	default:
 		fmt.Fprintln(con.out)
 	}
+}
+
+// printable drops control characters but newlines and tabs: a model's text must not steer the terminal.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return -1
+		}
+		return r
+	}, text)
 }
 
 func newAgent() string {

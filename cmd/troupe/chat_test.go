@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -18,6 +21,7 @@ type talker struct {
 	agents   []string
 	requests []map[string]any
 	answer   func(w http.ResponseWriter)
+	hang     func(w http.ResponseWriter, r *http.Request) // instead of answer, if set
 }
 
 func newTalker(t *testing.T) *talker {
@@ -31,6 +35,10 @@ func newTalker(t *testing.T) *talker {
 			return
 		}
 		s.agents, s.requests = append(s.agents, r.Header.Get("X-Agent-ID")), append(s.requests, body)
+		if s.hang != nil {
+			s.hang(w, r)
+			return
+		}
 		s.answer(w)
 	})
 	s.Server = httptest.NewServer(mux)
@@ -102,6 +110,31 @@ func TestChatShowsWhatIsWrongAndGoesOn(t *testing.T) {
 	require.Contains(t, errors, "broke off before its end")
 	require.Contains(t, out, "fine\n")
 	require.Equal(t, []string{"user: 4"}, contents(t, s.requests[3]), "turns without an answer are not part of the conversation")
+}
+
+func TestCtrlCStopsTheAnswerAndNotTheChat(t *testing.T) {
+	s := newTalker(t)
+	s.hang = func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "data: {\"choices\":[{\"delta\":{\"content\":\"Once upon\"}}]}\n\n")
+		w.(http.Flusher).Flush()
+		assert.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGINT))
+		<-r.Context().Done()
+		s.hang = nil
+	}
+	status, out, errors := talk(t, s, "A story\nGo on\n")
+	require.Equal(t, 0, status, errors)
+	require.Contains(t, out, " [stopped]\n")
+	require.Contains(t, out, "Good day.\n", "the chat goes on")
+}
+
+func TestChatShowsNoControlCharacters(t *testing.T) {
+	s := newTalker(t)
+	s.answer = func(w http.ResponseWriter) {
+		fmt.Fprint(w, `data: {"choices":[{"delta":{"content":"a\u001b[2J\u009bb\n\tc\u007f é"}}]}`+"\n\ndata: [DONE]\n\n")
+	}
+	_, out, _ := talk(t, s, "Hello\nAgain\n")
+	require.Contains(t, out, "a[2Jb\n\tc é\n")
+	require.Equal(t, "assistant: a\x1b[2J\u009bb\n\tc\x7f é", contents(t, s.requests[1])[1], "the conversation keeps what the model wrote")
 }
 
 func TestChatWithoutAServer(t *testing.T) {

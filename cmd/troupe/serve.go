@@ -53,11 +53,12 @@ func (c *serveCmd) Run(con *console) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	return c.serve(ctx, con)
+	return c.serve(ctx, stop, con)
 }
 
-// serve listens, loads the model and serves it until ctx ends; then it finishes what runs. What can be found wrong without loading is found first.
-func (c *serveCmd) serve(ctx context.Context, con *console) (failed error) {
+// serve listens, loads the model and serves it until ctx ends; then it calls stop and finishes what runs. What can be found wrong without loading is
+// found first.
+func (c *serveCmd) serve(ctx context.Context, stop func(), con *console) (failed error) {
 	began := time.Now()
 	log := newLogger(con.err, c.LogFormat)
 	data, err := openData(c.Data)
@@ -89,6 +90,7 @@ func (c *serveCmd) serve(ctx context.Context, con *console) (failed error) {
 	case err := <-served:
 		return errors.Join(err, system.Close())
 	case <-ctx.Done():
+		stop()
 	}
 	return c.finish(server, system, log)
 }

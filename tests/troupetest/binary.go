@@ -2,6 +2,8 @@
 package troupetest
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -56,6 +58,19 @@ func Binary(t testing.TB) string {
 	path := os.Getenv(variable)
 	require.NotEmpty(t, path, "the package needs TestMain with troupetest.Main")
 	return path
+}
+
+// Run runs the binary to its end and returns its exit status and what it wrote to stderr.
+func Run(t testing.TB, args ...string) (status int, stderr string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, Binary(t), args...)
+	var text bytes.Buffer
+	cmd.Stderr = &text
+	_ = cmd.Run() // the status says it
+	require.NotNil(t, cmd.ProcessState, "the binary does not run")
+	return cmd.ProcessState.ExitCode(), text.String()
 }
 
 // Root returns the root of the checkout.
