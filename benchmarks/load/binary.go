@@ -146,7 +146,7 @@ func measureRemote(ctx context.Context, r *report, c *client, pid, agents, token
 		if failed != nil {
 			return failed
 		}
-		r.add(fmt.Sprintf("-- %d agents", n), "")
+		r.add(fmt.Sprintf("-- agents: %d", n), "")
 		r.addResult(res)
 		r.add("CPU per token, client", "%s", perToken(ownCPU()-own, res.tokens))
 		if err != nil || pid == 0 {

@@ -92,7 +92,7 @@ func measure(ctx context.Context, mode string, o options) error {
 		}
 		fmt.Printf("\n%s: %s\n", m.name, r.title)
 		for _, row := range r.rows {
-			fmt.Printf("  %s%s %s\n", row.name, strings.Repeat(" ", max(1, 36-len(row.name))), row.value)
+			fmt.Println(strings.TrimRight(fmt.Sprintf("  %-36s %s", row.name, row.value), " "))
 		}
 	}
 	if !found {
