@@ -115,11 +115,11 @@ func TestChatShowsWhatIsWrongAndGoesOn(t *testing.T) {
 func TestCtrlCStopsTheAnswerAndNotTheChat(t *testing.T) {
 	s := newTalker(t)
 	s.hang = func(w http.ResponseWriter, r *http.Request) {
+		s.hang = nil // once
 		fmt.Fprint(w, "data: {\"choices\":[{\"delta\":{\"content\":\"Once upon\"}}]}\n\n")
 		w.(http.Flusher).Flush()
 		assert.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGINT))
 		<-r.Context().Done()
-		s.hang = nil
 	}
 	status, out, errors := talk(t, s, "A story\nGo on\n")
 	require.Equal(t, 0, status, errors)
