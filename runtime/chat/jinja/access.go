@@ -1,6 +1,7 @@
 package jinja
 
 import (
+	"errors"
 	"math"
 	"strings"
 	"unicode/utf8"
@@ -45,11 +46,11 @@ func (r *run) item(x, key Value) (Value, error) {
 // LookupError.
 func (r *run) entry(x, key Value) (v Value, ok bool, err error) {
 	if d, isDict := x.v.(*Dict); isDict {
-		v, ok, err = d.lookup(key)
-		if err != nil {
+		v, ok, err = d.lookup(&r.budget, key)
+		if errors.Is(err, ErrRuntime) {
 			return Value{}, false, nil // an unhashable key is a TypeError
 		}
-		return v, ok, nil
+		return v, ok, err
 	}
 	i, isInt := key.index()
 	if !isInt {

@@ -25,6 +25,9 @@ func (r *run) args(c *callArgs, s *scope) (a args, err error) {
 		if err != nil {
 			return a, err
 		}
+		if err := r.items(len(more)); err != nil {
+			return a, err
+		}
 		a.pos = append(a.pos, more...)
 	}
 	if c.starStar != nil {
@@ -36,13 +39,20 @@ func (r *run) args(c *callArgs, s *scope) (a args, err error) {
 		if !ok {
 			return a, failf("argument after ** must be a mapping, not %s", typeName(v))
 		}
+		if err := r.items(2 * d.Len()); err != nil {
+			return a, err
+		}
+		seen := map[string]bool{}
+		for _, name := range a.names {
+			seen[name] = true
+		}
 		a.names = append([]string(nil), a.names...)
 		for i, key := range d.keys {
 			name, ok := key.AsString()
 			if !ok {
 				return a, failf("keywords must be strings")
 			}
-			if _, twice := a.take(name); twice {
+			if seen[name] {
 				return a, failf("got multiple values for keyword argument '%s'", name)
 			}
 			a.names, a.named = append(a.names, name), append(a.named, d.values[i])

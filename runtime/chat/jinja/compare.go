@@ -62,7 +62,7 @@ func (r *run) equal(a, b Value, depth int) (bool, error) {
 			return false, nil
 		}
 		for i, key := range x.keys {
-			other, found, err := y.lookup(key)
+			other, found, err := y.lookup(&r.budget, key)
 			if err != nil || !found {
 				return false, err
 			}
@@ -173,11 +173,11 @@ func (r *run) contains(container, x Value) (bool, error) {
 	}
 	switch c := container.v.(type) {
 	case *Dict:
-		_, found, err := c.lookup(x)
+		_, found, err := c.lookup(&r.budget, x)
 		return found, err
 	case *view:
 		if c.name == "dict_keys" {
-			_, found, err := c.dict.lookup(x)
+			_, found, err := c.dict.lookup(&r.budget, x)
 			return found, err
 		}
 	case *namespace, *cycler:

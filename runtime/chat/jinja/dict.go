@@ -3,7 +3,6 @@ package jinja
 import (
 	"fmt"
 	"math"
-	"strings"
 )
 
 // Dict is a map that keeps the order in which its keys were first set, as
@@ -59,8 +58,8 @@ func (d *Dict) put(hash any, key, value Value) {
 }
 
 // set stores under any hashable key.
-func (d *Dict) set(key, value Value) error {
-	hash, err := hashKey(key, 0)
+func (d *Dict) set(b *budget, key, value Value) error {
+	hash, err := hashKey(b, key)
 	if err != nil {
 		return err
 	}
@@ -69,8 +68,8 @@ func (d *Dict) set(key, value Value) error {
 }
 
 // lookup finds any key; a key that cannot be hashed is an error.
-func (d *Dict) lookup(key Value) (Value, bool, error) {
-	hash, err := hashKey(key, 0)
+func (d *Dict) lookup(b *budget, key Value) (Value, bool, error) {
+	hash, err := hashKey(b, key)
 	if err != nil {
 		return Value{}, false, err
 	}
@@ -84,22 +83,19 @@ func (d *Dict) lookup(key Value) (Value, bool, error) {
 type (
 	noneKey      struct{}
 	undefinedKey struct{}
+	bigKey       string
 	tupleKey     string
 )
 
-// hashKey maps Python's equality of keys (1 == 1.0 == True) to Go's. depth
-// bounds nested tuples.
-func hashKey(v Value, depth int) (any, error) {
-	if depth > maxDataDepth {
-		return nil, limitf("tuple nested more than %d deep", maxDataDepth)
-	}
+// hashKey maps Python's equality of keys (1 == 1.0 == True) to Go's.
+func hashKey(b *budget, v Value) (any, error) {
 	switch x := v.v.(type) {
 	case nil:
 		return noneKey{}, nil
 	case string:
-		return x, nil
+		return x, b.step(len(x) / 64)
 	case markup:
-		return string(x), nil
+		return string(x), b.step(len(x) / 64)
 	case bool, int64:
 		i, _ := v.index()
 		return i, nil
@@ -109,22 +105,42 @@ func hashKey(v Value, depth int) (any, error) {
 		}
 		return x, nil
 	case bigInt:
-		return tupleKey(x.String()), nil
+		return bigKey(x.String()), nil
 	case *undefined:
 		return undefinedKey{}, nil
 	case *tuple:
-		var b strings.Builder
-		for _, item := range x.items {
-			h, err := hashKey(item, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			part := fmt.Sprintf("%T:%v", h, h)
-			fmt.Fprintf(&b, "%d:%s", len(part), part)
-		}
-		return tupleKey(b.String()), nil
-	case *list, *Dict, *view:
+		text := buffer{b: b}
+		err := writeKey(&text, x, 0)
+		return tupleKey(text.String()), err
+	case *list, *Dict, *view, *group:
 		return nil, failf("unhashable type: '%s'", typeName(v))
 	}
 	return v.v, nil // functions and the like: by identity
+}
+
+// writeKey writes a tuple as text that differs from that of every other tuple.
+func writeKey(text *buffer, t *tuple, depth int) error {
+	if depth > maxDataDepth {
+		return limitf("tuple nested more than %d deep", maxDataDepth)
+	}
+	if err := text.write("("); err != nil {
+		return err
+	}
+	for _, item := range t.items {
+		if inner, ok := item.v.(*tuple); ok {
+			if err := writeKey(text, inner, depth+1); err != nil {
+				return err
+			}
+			continue
+		}
+		hash, err := hashKey(text.b, item)
+		if err != nil {
+			return err
+		}
+		part := fmt.Sprintf("%T:%v", hash, hash)
+		if err := text.write(fmt.Sprintf("%d:%s", len(part), part)); err != nil {
+			return err
+		}
+	}
+	return text.write(")")
 }

@@ -39,7 +39,7 @@ func (n *dictExpr) eval(r *run, s *scope) (Value, error) {
 		if err != nil {
 			return Value{}, err
 		}
-		if err := d.set(key, value); err != nil {
+		if err := d.set(&r.budget, key, value); err != nil {
 			return Value{}, err
 		}
 	}

@@ -154,8 +154,12 @@ func stringFilter(r *run, x Value, a args) (Value, error) {
 	return v, err
 }
 
-func lengthFilter(_ *run, x Value, a args) (Value, error) {
+func lengthFilter(r *run, x Value, a args) (Value, error) {
 	if err := a.positional("length", 0, 0); err != nil {
+		return Value{}, err
+	}
+	s, _ := x.AsString()
+	if err := r.step(len(s) / 16); err != nil {
 		return Value{}, err
 	}
 	n, ok := length(x)

@@ -24,7 +24,7 @@ func absFilter(_ *run, x Value, a args) (Value, error) {
 }
 
 // intFilter is int(x), or the default when x is no number.
-func intFilter(_ *run, x Value, a args) (Value, error) {
+func intFilter(r *run, x Value, a args) (Value, error) {
 	b, err := a.bind("int", 0, "default", "base")
 	if err != nil {
 		return Value{}, err
@@ -45,6 +45,9 @@ func intFilter(_ *run, x Value, a args) (Value, error) {
 	}
 	f, isFloat := x.v.(float64)
 	if s, ok := x.AsString(); ok {
+		if err := r.step(2 * len(s)); err != nil { // long numbers take quadratic time
+			return Value{}, err
+		}
 		if v, ok := parseInt(s, int(base)); ok {
 			return v, nil
 		}
@@ -124,7 +127,7 @@ func parseFloat(s string) (float64, bool) {
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
-func floatFilter(_ *run, x Value, a args) (Value, error) {
+func floatFilter(r *run, x Value, a args) (Value, error) {
 	b, err := a.bind("float", 0, "default")
 	if err != nil {
 		return Value{}, err
@@ -136,6 +139,9 @@ func floatFilter(_ *run, x Value, a args) (Value, error) {
 		return Float(f), nil
 	}
 	if s, ok := x.AsString(); ok {
+		if err := r.step(len(s) / 4); err != nil {
+			return Value{}, err
+		}
 		if f, ok := parseFloat(s); ok {
 			return Float(f), nil
 		}

@@ -158,7 +158,7 @@ func uniqueFilter(r *run, x Value, a args) (Value, error) {
 		if err != nil {
 			return Value{}, err
 		}
-		hash, err := hashKey(v, 0)
+		hash, err := hashKey(&r.budget, v)
 		if err != nil {
 			return Value{}, err
 		}

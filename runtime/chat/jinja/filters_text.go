@@ -29,7 +29,7 @@ func (r *run) strip(s string, chars Value, left, right bool) (string, error) {
 		if !ok {
 			return "", failf("strip arg must be None or str, not %s", typeName(chars))
 		}
-		if err := r.step(len(set) + len(s)/16*min(len(set), 16)); err != nil {
+		if err := r.step(len(set)); err != nil {
 			return "", err
 		}
 		in := map[rune]bool{}
@@ -38,13 +38,14 @@ func (r *run) strip(s string, chars Value, left, right bool) (string, error) {
 		}
 		remove = func(c rune) bool { return in[c] }
 	}
+	before := len(s)
 	if left {
 		s = strings.TrimLeftFunc(s, remove)
 	}
 	if right {
 		s = strings.TrimRightFunc(s, remove)
 	}
-	return s, r.step(len(s) / 64)
+	return s, r.step((before - len(s)) / 8)
 }
 
 func replaceFilter(r *run, x Value, a args) (Value, error) {
@@ -262,6 +263,9 @@ func wordcountFilter(r *run, x Value, a args) (Value, error) {
 	}
 	_, s, err := r.soft(x)
 	if err != nil {
+		return Value{}, err
+	}
+	if err := r.step(len(s) / 8); err != nil {
 		return Value{}, err
 	}
 	words := strings.FieldsFunc(s, func(c rune) bool {

@@ -71,7 +71,7 @@ func (r *run) update(d *Dict, from Value) error {
 			return err
 		}
 		for i, key := range m.keys {
-			if err := d.set(key, m.values[i]); err != nil {
+			if err := d.set(&r.budget, key, m.values[i]); err != nil {
 				return err
 			}
 		}
@@ -92,7 +92,7 @@ func (r *run) update(d *Dict, from Value) error {
 		if len(kv) != 2 {
 			return failf("dictionary update sequence element has length %d; 2 is required", len(kv))
 		}
-		if err := d.set(kv[0], kv[1]); err != nil {
+		if err := d.set(&r.budget, kv[0], kv[1]); err != nil {
 			return err
 		}
 	}

@@ -2,7 +2,7 @@ package jinja
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"time"
 )
 
@@ -69,8 +69,8 @@ const (
 
 // budget is what is left of the Limits in one run.
 type budget struct {
-	ctx       context.Context // with the run's own deadline
-	parent    context.Context // the caller's
+	ctx       context.Context
+	deadline  time.Time
 	limits    Limits
 	steps     int
 	alloc     int
@@ -92,13 +92,13 @@ func (b *budget) step(n int) error {
 
 // clock looks at the context, and tells the caller's end from the limit.
 func (b *budget) clock() error {
-	if b.ctx.Err() == nil {
-		return nil
+	if err := b.ctx.Err(); err != nil {
+		return fmt.Errorf("template was stopped: %w", err)
 	}
-	if err := b.parent.Err(); err != nil {
-		return errors.Join(errors.New("template was stopped"), err)
+	if time.Now().After(b.deadline) {
+		return limitf("took longer than %v", b.limits.Time)
 	}
-	return limitf("took longer than %v", b.limits.Time)
+	return nil
 }
 
 // text charges a string of n bytes before it is built.

@@ -115,11 +115,11 @@ func dictMethods(name string) methodFunc {
 	return nil
 }
 
-func getMethod(_ *run, self Value, a args) (Value, error) {
+func getMethod(r *run, self Value, a args) (Value, error) {
 	if err := a.positional("get()", 1, 2); err != nil {
 		return Value{}, err
 	}
-	v, ok, err := self.Map().lookup(a.pos[0])
+	v, ok, err := self.Map().lookup(&r.budget, a.pos[0])
 	switch {
 	case err != nil || ok:
 		return v, err

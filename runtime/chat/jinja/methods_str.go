@@ -132,7 +132,7 @@ func predicate(f func(string) bool) methodFunc {
 			return Value{}, err
 		}
 		s, _ := self.AsString()
-		return Bool(f(s)), r.step(len(s) / 16)
+		return Bool(f(s)), r.step(len(s) / 8)
 	}
 }
 

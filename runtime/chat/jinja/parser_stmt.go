@@ -132,7 +132,11 @@ func (p *parser) setTag(at line) (stmt, error) {
 	var leave func()
 	node.frame, leave = p.newFrame()
 	defer leave()
+	var guard chainGuard
 	for p.skipOp("|") {
+		if err := guard.link(p); err != nil {
+			return nil, err
+		}
 		if node.filter, err = p.filter(node.filter); err != nil {
 			return nil, err
 		}
@@ -240,8 +244,11 @@ func (p *parser) callTag(at line) (stmt, error) {
 
 func (p *parser) filterTag(at line) (stmt, error) {
 	filter, err := p.filter(nil)
+	var guard chainGuard
 	for err == nil && p.skipOp("|") {
-		filter, err = p.filter(filter)
+		if err = guard.link(p); err == nil {
+			filter, err = p.filter(filter)
+		}
 	}
 	if err != nil {
 		return nil, err

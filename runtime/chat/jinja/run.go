@@ -25,10 +25,8 @@ type Options struct {
 // ctx's error when ctx ended first.
 func (t *Template) Render(ctx context.Context, vars map[string]Value, o Options) (string, error) {
 	limits := o.Limits.withDefaults()
-	timed, cancel := context.WithTimeout(ctx, limits.Time)
-	defer cancel()
 	r := &run{
-		budget: budget{ctx: timed, parent: ctx, limits: limits},
+		budget: budget{ctx: ctx, deadline: time.Now().Add(limits.Time), limits: limits},
 		now:    o.Now,
 	}
 	r.out = &buffer{b: &r.budget}
