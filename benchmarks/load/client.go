@@ -83,11 +83,11 @@ func (c *client) doTelling(ctx context.Context, j job, spoke chan<- struct{}) sa
 	return s
 }
 
-var (
-	dataPrefix = []byte("data: ")
-	doneData   = []byte("[DONE]")
-	textField  = []byte(`"content":"`)
-	usageField = []byte(`"usage":{`)
+const (
+	dataPrefix = "data: "
+	doneData   = "[DONE]"
+	textField  = `"content":"`
+	usageField = `"usage":{`
 )
 
 // read takes the events of a stream up to [DONE] and calls spoke at the first text.
@@ -99,13 +99,13 @@ func (s *sample) read(r io.Reader, sent time.Time, spoke func()) error {
 		if err != nil {
 			return fmt.Errorf("the stream ended before [DONE]: %w", err)
 		}
-		data, ok := bytes.CutPrefix(bytes.TrimRight(line, "\n"), dataPrefix)
+		data, ok := bytes.CutPrefix(bytes.TrimRight(line, "\n"), []byte(dataPrefix))
 		switch {
 		case !ok:
-		case bytes.Equal(data, doneData):
+		case string(data) == doneData:
 			_, err := io.Copy(io.Discard, lines) // so that the connection is kept
 			return err
-		case bytes.Contains(data, usageField):
+		case bytes.Contains(data, []byte(usageField)):
 			if err := s.usage(data); err != nil {
 				return err
 			}
@@ -124,7 +124,7 @@ func (s *sample) read(r io.Reader, sent time.Time, spoke func()) error {
 
 // hasText reports whether a chunk carries text that is not empty.
 func hasText(data []byte) bool {
-	_, after, ok := bytes.Cut(data, textField)
+	_, after, ok := bytes.Cut(data, []byte(textField))
 	return ok && len(after) > 0 && after[0] != '"'
 }
 

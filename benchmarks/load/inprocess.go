@@ -13,11 +13,15 @@ import (
 	"troupe/mlx/starter"
 	"troupe/runtime"
 	"troupe/runtime/enginetest"
+	"troupe/runtime/model"
 	"troupe/tests/troupetest"
 )
 
-// quiet keeps the log out of the figures' way; the binary logs one line per request, which the modes startup and starter include.
-var quiet = slog.New(slog.DiscardHandler)
+// serve starts the server without its log: one line per request, which only the modes with the real binary include.
+func serve(eng runtime.Engine, m *model.Model, rows int) (*troupetest.Stack, error) {
+	quiet := slog.New(slog.DiscardHandler)
+	return troupetest.StartStack(actors.Config{Engine: eng, Model: m, MaxBatch: rows, Logger: quiet}, http.Config{Logger: quiet})
+}
 
 // startFake serves an engine of next to no cost with the text side of the starter model: real tokenizer, template, actors, HTTP and socket. A step
 // takes pace, without using the processor, as one on a GPU would.
@@ -30,7 +34,7 @@ func startFake(rows int, pace time.Duration) (*troupetest.Stack, error) {
 		Vocab: folder.Spec.Vocab, Context: folder.Spec.MaxPositions, BlockTokens: engine.DefaultBlockTokens, Blocks: 16 * rows,
 		BeforeStep: func([]runtime.Row) error { time.Sleep(pace); return nil },
 	})
-	return troupetest.StartStack(actors.Config{Engine: fake, Model: folder.Model, MaxBatch: rows, Logger: quiet}, http.Config{Logger: quiet})
+	return serve(fake, folder.Model, rows)
 }
 
 // measureFake is the cost of everything but the arithmetic, twice. Paced, every token of every agent travels alone, which is what a real engine makes of
@@ -108,7 +112,7 @@ func measureBatch(ctx context.Context, o options) (report, error) {
 	if err != nil {
 		return r, err
 	}
-	stack, err := troupetest.StartStack(actors.Config{Engine: eng, Model: folder.Model, Logger: quiet}, http.Config{Logger: quiet})
+	stack, err := serve(eng, folder.Model, 0)
 	if err != nil {
 		return r, errors.Join(err, eng.Close())
 	}

@@ -30,16 +30,21 @@ type options struct {
 	url, binary          string
 }
 
-var modes = []struct {
+// mode is one measurement.
+type mode struct {
 	name string
 	run  func(context.Context, options) (report, error)
-}{
-	{"fake", measureFake},
-	{"idle", measureIdle},
-	{"startup", measureStartup},
-	{"batch", measureBatch},
-	{"starter", measureStarter},
-	{"url", measureURL},
+}
+
+func modes() []mode {
+	return []mode{
+		{"fake", measureFake},
+		{"idle", measureIdle},
+		{"startup", measureStartup},
+		{"batch", measureBatch},
+		{"starter", measureStarter},
+		{"url", measureURL},
+	}
 }
 
 func main() {
@@ -51,7 +56,7 @@ func main() {
 
 func run() (err error) {
 	var o options
-	mode := flag.String("mode", "all", "which measurement: fake, idle, startup, batch, starter, url, or all but url")
+	name := flag.String("mode", "all", "which measurement: fake, idle, startup, batch, starter, url, or all but url")
 	profile := flag.String("cpuprofile", "", "write a CPU profile to this file")
 	flag.IntVar(&o.agents, "agents", 0, "agents at once; 0 is the mode's default")
 	flag.IntVar(&o.tokens, "tokens", 0, "tokens of each answer; 0 is the mode's default")
@@ -72,14 +77,14 @@ func run() (err error) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	return measure(ctx, *mode, o)
+	return measure(ctx, *name, o)
 }
 
 // measure runs a mode, or all.
-func measure(ctx context.Context, mode string, o options) error {
+func measure(ctx context.Context, name string, o options) error {
 	found := false
-	for _, m := range modes {
-		if m.name != mode && (mode != "all" || m.name == "url") {
+	for _, m := range modes() {
+		if m.name != name && (name != "all" || m.name == "url") {
 			continue
 		}
 		if !found {
@@ -96,7 +101,7 @@ func measure(ctx context.Context, mode string, o options) error {
 		}
 	}
 	if !found {
-		return fmt.Errorf("there is no mode %q", mode)
+		return fmt.Errorf("there is no mode %q", name)
 	}
 	return nil
 }

@@ -7,9 +7,9 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// Prefixes of the environment variables that set flags of serve. The first that is set wins; a flag on the command line wins over both.
+// prefixes returns those of the environment variables that set flags of serve. The first that is set wins; a flag on the command line wins over both.
 // SEMANTIC is the prefix of Troupe's predecessor, whose users keep their variables.
-var prefixes = [...]string{"TROUPE_", "SEMANTIC_"}
+func prefixes() []string { return []string{"TROUPE_", "SEMANTIC_"} }
 
 // serveFromEnvironment lets every flag of serve be set by the environment: --kv-memory by TROUPE_KV_MEMORY or SEMANTIC_KV_MEMORY.
 func serveFromEnvironment(k *kong.Kong) error {
@@ -19,7 +19,7 @@ func serveFromEnvironment(k *kong.Kong) error {
 		}
 		for _, flag := range cmd.Flags {
 			name := strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
-			for _, prefix := range prefixes {
+			for _, prefix := range prefixes() {
 				flag.Envs = append(flag.Envs, prefix+name)
 			}
 			flag.Tag.Envs = flag.Envs

@@ -37,7 +37,7 @@ func TestEveryFlagOfServeComesFromTheEnvironment(t *testing.T) {
 		modelFlag: modelFlag{"/models/m"}, Listen: "[::1]:9", Data: "/d", KVMemory: 3 << 30, BlockTokens: 16, MaxBatch: 8, MaxQueue: 9,
 		PrefillChunk: 64, Drain: 5 * time.Second, StrictModels: true, CORSOrigins: []string{"http://a", "http://b"}, LogFormat: "json",
 	}
-	for _, prefix := range prefixes {
+	for _, prefix := range prefixes() {
 		t.Run(strings.TrimSuffix(prefix, "_"), func(t *testing.T) {
 			for name, v := range values {
 				t.Setenv(prefix+name, v)

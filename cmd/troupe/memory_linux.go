@@ -8,5 +8,5 @@ func physicalMemory() int64 {
 	if unix.Sysinfo(&info) != nil {
 		return 0
 	}
-	return int64(uint64(info.Totalram) * uint64(info.Unit))
+	return int64(info.Totalram) * int64(info.Unit)
 }

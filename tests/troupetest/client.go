@@ -120,7 +120,7 @@ func Open(ctx context.Context, url, agent string, r Request) (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	resp, err := Post(ctx, url+OpenAI, agent, bytes.NewReader(body))
+	resp, err := Post(ctx, url+OpenAI, agent, bytes.NewReader(body)) //nolint:bodyclose // the stream owns it: Close
 	if err != nil {
 		return nil, err
 	}
