@@ -33,7 +33,7 @@ func Main(m *testing.M) int {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	binary := filepath.Join(dir, "troupe")
-	build := exec.Command("go", "build", "-o", binary, "./cmd/troupe")
+	build := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "./cmd/troupe")
 	build.Dir = Root()
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build the binary: %v\n%s", err, out)
