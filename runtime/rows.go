@@ -10,7 +10,7 @@ func CheckRows(info EngineInfo, rows []Row) error {
 		switch {
 		case len(r.Tokens) == 0:
 			return fmt.Errorf("row %d has no tokens", i)
-		case r.Start < 0 || end > info.Context:
+		case r.Start < 0 || r.Start > info.Context || end > info.Context:
 			return fmt.Errorf("row %d covers positions %d to %d, and the context has %d", i, r.Start, end, info.Context)
 		case end > len(r.Blocks)*info.BlockTokens:
 			return fmt.Errorf("row %d ends at position %d, and its %d blocks hold %d", i, end, len(r.Blocks), len(r.Blocks)*info.BlockTokens)

@@ -1,6 +1,7 @@
 package enginetest
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -177,6 +178,7 @@ func (r *rig) refused() {
 		"negative start":       {Blocks: blocks(8, 1), Start: -1, Tokens: prompt[:1]},
 		"beyond the blocks":    {Blocks: blocks(8, 1), Tokens: prompt},
 		"beyond the context":   {Blocks: blocks(8, 1), Start: r.info.Context, Tokens: prompt[:1]},
+		"far beyond":           {Blocks: blocks(8, 1), Start: math.MaxInt, Tokens: prompt[:1]},
 		"negative token":       {Blocks: blocks(8, 1), Tokens: []int32{-1}},
 		"unknown token":        {Blocks: blocks(8, 1), Tokens: []int32{int32(r.info.Vocab)}},
 		"negative block":       {Blocks: []runtime.BlockID{-1}, Tokens: prompt[:1]},
