@@ -58,7 +58,7 @@ func parseDecoder(raw json.RawMessage, depth int) (chain, error) {
 		AddPrefixSpace *bool             `json:"add_prefix_space"`
 	}
 	if err := json.Unmarshal(raw, &n); err != nil {
-		return nil, fmt.Errorf("%s: %w", kind, err)
+		return nil, fmt.Errorf("in %s: %w", kind, err)
 	}
 	switch kind {
 	case "Sequence":
@@ -69,7 +69,7 @@ func parseDecoder(raw json.RawMessage, depth int) (chain, error) {
 				return nil, err
 			}
 			if c == nil {
-				return nil, errors.New("Sequence: holds null")
+				return nil, errors.New("in Sequence: a node is null")
 			}
 			out = append(out, c...)
 		}
@@ -83,12 +83,12 @@ func parseDecoder(raw json.RawMessage, depth int) (chain, error) {
 	case "Replace":
 		p, err := parsePattern(n.Pattern)
 		if err != nil {
-			return nil, fmt.Errorf("Replace: %w", err)
+			return nil, fmt.Errorf("in Replace: %w", err)
 		}
 		return chain{replaceDecoder{replace{p, n.Content}}}, nil
 	case "Strip":
 		if utf8.RuneCountInString(n.Content) != 1 || n.Start < 0 || n.Stop < 0 {
-			return nil, fmt.Errorf("Strip: content %q, start %d, stop %d", n.Content, n.Start, n.Stop)
+			return nil, fmt.Errorf("in Strip: content %q, start %d, stop %d", n.Content, n.Start, n.Stop)
 		}
 		return chain{stripDecoder{n.Content, n.Start, n.Stop}}, nil
 	case "Metaspace":

@@ -16,11 +16,11 @@ type metaspace struct {
 // parseMetaspace checks the settings that the pre-tokeniser and the decoder share.
 func parseMetaspace(mark, scheme string, prefix *bool) (metaspace, error) {
 	if utf8.RuneCountInString(mark) != 1 {
-		return metaspace{}, fmt.Errorf("Metaspace: replacement %q is not one character", mark)
+		return metaspace{}, fmt.Errorf("in Metaspace: replacement %q is not one character", mark)
 	}
 	if prefix != nil && !*prefix {
 		if scheme != "" && scheme != "never" {
-			return metaspace{}, fmt.Errorf("Metaspace: add_prefix_space is false but prepend_scheme is %q", scheme)
+			return metaspace{}, fmt.Errorf("in Metaspace: add_prefix_space is false but prepend_scheme is %q", scheme)
 		}
 		scheme = "never"
 	}
@@ -29,7 +29,7 @@ func parseMetaspace(mark, scheme string, prefix *bool) (metaspace, error) {
 		scheme = "always"
 	case "always", "first", "never":
 	default:
-		return metaspace{}, fmt.Errorf("Metaspace: unknown prepend_scheme %q", scheme)
+		return metaspace{}, fmt.Errorf("in Metaspace: unknown prepend_scheme %q", scheme)
 	}
 	return metaspace{mark: mark, prepend: scheme}, nil
 }

@@ -32,7 +32,7 @@ func parseNormalizer(raw json.RawMessage, depth int) (normalizer, error) {
 		StripRight  bool              `json:"strip_right"`
 	}
 	if err := json.Unmarshal(raw, &n); err != nil {
-		return nil, fmt.Errorf("%s: %w", kind, err)
+		return nil, fmt.Errorf("in %s: %w", kind, err)
 	}
 	switch kind {
 	case "Sequence":
@@ -43,7 +43,7 @@ func parseNormalizer(raw json.RawMessage, depth int) (normalizer, error) {
 				return nil, err
 			}
 			if c == nil {
-				return nil, errors.New("Sequence: holds null")
+				return nil, errors.New("in Sequence: a node is null")
 			}
 			seq = append(seq, c)
 		}
@@ -67,7 +67,7 @@ func parseNormalizer(raw json.RawMessage, depth int) (normalizer, error) {
 	case "Replace":
 		p, err := parsePattern(n.Pattern)
 		if err != nil {
-			return nil, fmt.Errorf("Replace: %w", err)
+			return nil, fmt.Errorf("in Replace: %w", err)
 		}
 		return replace{p, n.Content}, nil
 	case "ByteLevel":

@@ -42,7 +42,7 @@ func parsePostprocessor(raw json.RawMessage, depth int) (template, error) {
 	case "BertProcessing", "RobertaProcessing":
 		var n struct{ Cls, Sep idPair }
 		if err := json.Unmarshal(raw, &n); err != nil {
-			return nil, fmt.Errorf("%s: %w", kind, err)
+			return nil, fmt.Errorf("in %s: %w", kind, err)
 		}
 		return template{int32(n.Cls), -1, int32(n.Sep)}, nil
 	}
@@ -53,7 +53,7 @@ func parsePostprocessor(raw json.RawMessage, depth int) (template, error) {
 func parsePostSequence(raw json.RawMessage, depth int) (template, error) {
 	var n struct{ Processors []json.RawMessage }
 	if err := json.Unmarshal(raw, &n); err != nil {
-		return nil, fmt.Errorf("Sequence: %w", err)
+		return nil, fmt.Errorf("in Sequence: %w", err)
 	}
 	var found template
 	for _, child := range n.Processors {
@@ -62,7 +62,7 @@ func parsePostSequence(raw json.RawMessage, depth int) (template, error) {
 			return nil, err
 		}
 		if t != nil && found != nil {
-			return nil, errors.New("Sequence: more than one post-processor adds tokens")
+			return nil, errors.New("in Sequence: more than one post-processor adds tokens")
 		}
 		if t != nil {
 			found = t
@@ -80,7 +80,7 @@ func parseTemplate(raw json.RawMessage) (template, error) {
 		SpecialTokens map[string]struct{ IDs []uint32 } `json:"special_tokens"`
 	}
 	if err := json.Unmarshal(raw, &n); err != nil {
-		return nil, fmt.Errorf("TemplateProcessing: %w", err)
+		return nil, fmt.Errorf("in TemplateProcessing: %w", err)
 	}
 	out := template{}
 	for _, p := range n.Single {
@@ -90,16 +90,16 @@ func parseTemplate(raw json.RawMessage) (template, error) {
 		case p.SpecialToken != nil:
 			tok, ok := n.SpecialTokens[p.SpecialToken.ID]
 			if !ok {
-				return nil, fmt.Errorf("TemplateProcessing: %q is not among special_tokens", p.SpecialToken.ID)
+				return nil, fmt.Errorf("in TemplateProcessing: %q is not among special_tokens", p.SpecialToken.ID)
 			}
 			for _, id := range tok.IDs {
 				if id > maxID {
-					return nil, fmt.Errorf("TemplateProcessing: id %d of %q is too large", id, p.SpecialToken.ID)
+					return nil, fmt.Errorf("in TemplateProcessing: id %d of %q is too large", id, p.SpecialToken.ID)
 				}
 				out = append(out, int32(id))
 			}
 		default:
-			return nil, errors.New("TemplateProcessing: a piece of single is neither Sequence A nor a SpecialToken")
+			return nil, errors.New("in TemplateProcessing: a piece of single is neither Sequence A nor a SpecialToken")
 		}
 	}
 	return out, nil

@@ -36,7 +36,7 @@ func parsePretokenizer(raw json.RawMessage, depth int) ([]pretokenizer, error) {
 		IndividualDigits bool              `json:"individual_digits"`
 	}
 	if err := json.Unmarshal(raw, &n); err != nil {
-		return nil, fmt.Errorf("%s: %w", kind, err)
+		return nil, fmt.Errorf("in %s: %w", kind, err)
 	}
 	switch kind {
 	case "Sequence":
@@ -52,13 +52,13 @@ func parsePretokenizer(raw json.RawMessage, depth int) ([]pretokenizer, error) {
 	case "Split":
 		p, err := parsePattern(n.Pattern)
 		if err != nil {
-			return nil, fmt.Errorf("Split: %w", err)
+			return nil, fmt.Errorf("in Split: %w", err)
 		}
 		if n.Behavior == nil {
-			return nil, errors.New("Split: no behavior")
+			return nil, errors.New("in Split: no behavior")
 		}
 		if err := n.Behavior.check(); err != nil {
-			return nil, fmt.Errorf("Split: %w", err)
+			return nil, fmt.Errorf("in Split: %w", err)
 		}
 		return []pretokenizer{preSplit{p, *n.Behavior, n.Invert}}, nil
 	case "ByteLevel":
@@ -86,7 +86,7 @@ func parsePretokenizer(raw json.RawMessage, depth int) ([]pretokenizer, error) {
 			b = *n.Behavior
 		}
 		if err := b.check(); err != nil {
-			return nil, fmt.Errorf("Punctuation: %w", err)
+			return nil, fmt.Errorf("in Punctuation: %w", err)
 		}
 		return []pretokenizer{preSplit{runeClass(isPunctuation), b, false}}, nil
 	case "WhitespaceSplit":
