@@ -46,8 +46,8 @@ func hardTexts(t testing.TB, n int) map[string]string {
 }
 
 // BenchmarkEncode encodes a megabyte with tokenizers of the goldens, or with those in
-// TROUPE_TOKENIZER_GOLDENS. Every round gets other text in the numbers, so that caches
-// cannot answer everything.
+// TROUPE_TOKENIZER_GOLDENS. The ordinary text repeats every few kilobytes, so the word
+// cache answers most of it; text that does not repeat takes two to three times as long.
 func BenchmarkEncode(b *testing.B) {
 	folder := "testdata/goldens"
 	names := []string{"llama3", "qwen2", "deepseek", "o200k", "llama2", "gemma"}
