@@ -46,7 +46,8 @@ func decodeField(path string, raw json.RawMessage, v any) error {
 		line, column := position(raw, int(syntax.Offset))
 		return runtime.Errorf(runtime.Invalid, "the request body is not valid JSON at line %d, column %d: %s", line, column, syntax)
 	case errors.As(err, &wrong):
-		field := join(path, wrong.Field)
+		// encoding/json names the embedded struct as well, which the client does not know of.
+		field := join(path, strings.TrimPrefix(wrong.Field, "samplingFields."))
 		if field == "" {
 			return runtime.Errorf(runtime.Invalid, "the request body must be %s, not %s", typeName(wrong), wrong.Value)
 		}

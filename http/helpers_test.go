@@ -86,6 +86,7 @@ type director struct {
 	calls  []actors.Request
 	opened chan *scene
 	refuse error // instead of a stream
+	panics bool
 }
 
 // scene is one stream of a director. Like a real one it ends when its context does.
@@ -134,6 +135,9 @@ func (d *director) generate(ctx context.Context, r actors.Request) (stream, erro
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.calls = append(d.calls, r)
+	if d.panics {
+		panic("as the test wanted")
+	}
 	if d.refuse != nil {
 		return nil, d.refuse
 	}

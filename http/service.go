@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -103,44 +102,4 @@ func sendJSON(c *fiber.Ctx, status int, v any) error {
 	}
 	c.Set(fiber.HeaderContentType, fiber.MIMEApplicationJSON)
 	return c.Status(status).Send(b.Bytes())
-}
-
-// samplingFields are the sampling fields of a request; nil is for what the client left to the model.
-type samplingFields struct {
-	Temperature       *float64          `json:"temperature"`
-	TopP              *float64          `json:"top_p"`
-	TopK              *integer          `json:"top_k"`
-	MinP              *float64          `json:"min_p"`
-	Seed              *integer          `json:"seed"`
-	RepetitionPenalty *float64          `json:"repetition_penalty"`
-	PresencePenalty   *float64          `json:"presence_penalty"`
-	FrequencyPenalty  *float64          `json:"frequency_penalty"`
-	LogitBias         map[int32]float32 `json:"logit_bias"`
-}
-
-// over returns the model's defaults with the request's fields over them. Without a seed it takes a random one.
-func (f samplingFields) over(defaults runtime.Sampling) runtime.Sampling {
-	out := defaults
-	set := func(field *float64, v *float64) {
-		if v != nil {
-			*field = *v
-		}
-	}
-	set(&out.Temperature, f.Temperature)
-	set(&out.TopP, f.TopP)
-	set(&out.MinP, f.MinP)
-	set(&out.RepetitionPenalty, f.RepetitionPenalty)
-	set(&out.PresencePenalty, f.PresencePenalty)
-	set(&out.FrequencyPenalty, f.FrequencyPenalty)
-	if f.TopK != nil {
-		out.TopK = int(max(*f.TopK, 0)) // -1 is off, as in vLLM
-	}
-	if f.LogitBias != nil {
-		out.Bias = f.LogitBias
-	}
-	out.Seed = rand.Uint64()
-	if f.Seed != nil {
-		out.Seed = uint64(*f.Seed)
-	}
-	return out
 }
