@@ -44,6 +44,7 @@ type call struct {
 }
 
 // dialectOf returns the dialect that a path is answered in. /v1/models is of both; there the header that every Anthropic client sends decides.
+// A request that did not arrive whole has no path any more, and is answered in OpenAI's.
 func dialectOf(c *fiber.Ctx) dialect {
 	if strings.HasPrefix(c.Path(), "/v1/messages") || c.Get("Anthropic-Version") != "" {
 		return anthropic{}

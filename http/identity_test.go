@@ -1,0 +1,56 @@
+package http
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestIdentity(t *testing.T) {
+	h, d := direct(t, Config{})
+	const session = "6a1c4f0e-0000-4000-8000-000000000001"
+	oldUser := `,"metadata":{"user_id":"user_` + strings.Repeat("0", 64) + `_account__session_` + session + `"}`
+	newUser := `,"metadata":{"user_id":"{\"device_id\":\"d\",\"account_uuid\":\"\",\"session_id\":\"` + session + `\"}"}`
+	cases := []struct {
+		name, fields string
+		header       []string
+		want         string
+	}{
+		{"nobody", "", nil, ""},
+		{"a person is not an agent", `,"user":"ann"`, nil, ""},
+		{"X-Agent-ID is first", `,"session_id":"c"`, []string{"X-Agent-ID", "a", "X-Session-ID", "b"}, "a"},
+		{"X-Session-ID is second", `,"session_id":"c"`, []string{"X-Session-ID", "b", "X-Claude-Code-Session-Id", "d"}, "b"},
+		{"session_id is third", `,"session_id":"c"`, []string{"X-Claude-Code-Session-Id", "d"}, "c"},
+		{"a session", newUser, []string{"X-Claude-Code-Session-Id", session}, session},
+		{"an agent in a session", newUser, []string{"X-Claude-Code-Session-Id", session, "x-claude-code-agent-id", "a0123456789abcdef"}, session + ":a0123456789abcdef"},
+		{"an agent without a session", "", []string{"x-claude-code-agent-id", "a0123456789abcdef"}, ""},
+		{"what is invalid is passed over", `,"session_id":"c"`, []string{"X-Agent-ID", "../etc", "X-Session-ID", strings.Repeat("x", 129)}, "c"},
+	}
+	for _, e := range endpoints {
+		for _, c := range cases {
+			t.Run(e.name+"/"+c.name, func(t *testing.T) {
+				r, _ := ask(t, h, d, e.path, e.body(c.fields), c.header...)
+				require.Equal(t, c.want, r.Agent)
+			})
+		}
+	}
+	for fields, want := range map[string]string{
+		oldUser: session, newUser: session,
+		`,"metadata":{"user_id":"ann_session_x"}`: "", `,"metadata":{"user_id":"{broken"}`: "", `,"metadata":{"user_id":null}`: "",
+	} {
+		r, _ := ask(t, h, d, "/v1/messages", anthropicBody(fields))
+		require.Equal(t, want, r.Agent, fields)
+	}
+	r, _ := ask(t, h, d, "/v1/chat/completions", openaiBody(newUser))
+	require.Empty(t, r.Agent, "metadata of the other dialect is the client's own")
+}
+
+func TestValidID(t *testing.T) {
+	for _, id := range []string{"a", "agent-1", "a.b_c:d@e", strings.Repeat("x", 128), "~!#$%"} {
+		require.True(t, validID(id), id)
+	}
+	for _, id := range []string{"", ".", "..", ".hidden", "a/b", `a\b`, "a b", "a\nb", "a\x00", "é", `"`, "'", strings.Repeat("x", 129)} {
+		require.False(t, validID(id), id)
+	}
+}
