@@ -20,6 +20,9 @@ func absFilter(_ *run, x Value, a args) (Value, error) {
 	if f, ok := x.v.(float64); ok {
 		return Float(math.Abs(f)), nil
 	}
+	if n, ok := x.v.(bigInt); ok {
+		return Value{new(big.Int).Abs(n)}, nil
+	}
 	return Value{}, failf("bad operand type for abs(): '%s'", typeName(x))
 }
 
@@ -158,6 +161,9 @@ func roundFilter(_ *run, x Value, a args) (Value, error) {
 	precision, err := b.int(0, 0)
 	if err != nil {
 		return Value{}, err
+	}
+	if _, ok := x.v.(bigInt); ok && precision >= 0 {
+		return x, nil
 	}
 	how, _ := b.opt(1, String("common")).AsString()
 	f, ok := x.number()

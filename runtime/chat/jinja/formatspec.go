@@ -85,6 +85,9 @@ func (f formatSpec) apply(r *run, v Value) (string, error) {
 			n, _ := v.number()
 			return f.float(r, n)
 		}
+		if f.precision >= 0 {
+			return "", failf("precision not allowed in integer format specifier")
+		}
 		if f.verb == 0 || strings.IndexByte("dxXobnc", f.verb) >= 0 {
 			return f.integer(r, v)
 		}

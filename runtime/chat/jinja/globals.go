@@ -77,6 +77,9 @@ func (r *run) update(d *Dict, from Value) error {
 		}
 		return nil
 	}
+	if err := defined(from); err != nil {
+		return err
+	}
 	pairs, err := r.iterate(from)
 	if err != nil {
 		return err

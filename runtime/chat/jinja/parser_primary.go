@@ -1,6 +1,7 @@
 package jinja
 
 import (
+	"fmt"
 	"math/big"
 	"strconv"
 	"strings"
@@ -70,7 +71,7 @@ func parseInteger(text string) (Value, error) {
 	}
 	n, ok := new(big.Int).SetString(text, 0)
 	if !ok || len(text) > 4300 {
-		return Value{}, failf("integer %.40s cannot be read", text)
+		return Value{}, fmt.Errorf("integer %.40s cannot be read", text)
 	}
 	return Value{n}, nil
 }
@@ -188,7 +189,10 @@ func (p *parser) attribute(x expr) (expr, error) {
 		return &attrExpr{x, t.text}, nil
 	case tokInteger:
 		v, err := parseInteger(t.text)
-		return &itemExpr{x, &constExpr{v}}, err
+		if err != nil {
+			return nil, p.failAt(t.line, "%v", err)
+		}
+		return &itemExpr{x, &constExpr{v}}, nil
 	}
 	return nil, p.failAt(t.line, "expected a name or a number after '.', got %s", t.describe())
 }
