@@ -155,15 +155,15 @@ _ACK = ["Understood.", "Noted.", "I will remember that.", "All right."]
 def exercise(r: random.Random, v: Values) -> tuple[str, str]:
     """One small instruction and its answer."""
     k = r.random()
-    if k < 0.42:
+    if k < 0.25:
         n = r.choice([1, 1, 2, 3, 4, 6, 9])
         w = " ".join(v.code() if r.random() < 0.5 else r.choice([v.word, v.name])() for _ in range(n))
         ask = r.choice(["Repeat after me: {w}", "Repeat: {w}", "Say {w}", "Please repeat: {w}", "Echo {w}", "Say this: {w}", "Repeat this: {w}"])
         return ask.format(w=w), OPEN + w + CLOSE
-    if k < 0.47:
+    if k < 0.30:
         n, w = r.randint(2, 5), v.word()
         return f"Say {w} {NUMBERS[n - 1]} times.", OPEN + " ".join([w] * n) + CLOSE
-    if k < 0.66:
+    if k < 0.60:
         x, y = r.choice([(9, 9), (20, 20), (20, 20), (50, 20)])
         x, y = r.randint(0, x), r.randint(0, y)
         if r.random() < 0.25 and x >= y:
@@ -197,8 +197,8 @@ class Generator:
         self.values = Values(self.r, held)
         self.filler = Filler(self.r, docs)
 
-    def conversation(self, chars: int, filler: float = 0.3) -> list[tuple[str, str]]:
-        """`filler` in 0..1 says how much unrelated text there is between what matters."""
+    def conversation(self, chars: int, filler: float = 0.3, drill: float = 0.0) -> list[tuple[str, str]]:
+        """`filler` in 0..1 says how much unrelated text there is between what matters, `drill` how many turns are exercises beside the usual ones."""
         r = self.r
         turns, facts, unasked, size = [], {}, [], 0
         pending = ""
@@ -211,7 +211,9 @@ class Generator:
             turns.append(("system", system))
         while size < chars:
             k = r.random()
-            if not facts or (k < 0.28 and len(unasked) < 6):
+            if r.random() < drill:
+                user, reply = exercise(r, self.values)
+            elif not facts or (k < 0.28 and len(unasked) < 6):
                 user, reply = self._statement(facts, unasked, filler)
             elif k < 0.74:
                 user, reply = self._question(facts, unasked)
@@ -302,12 +304,12 @@ class Encoder:
         return ids, weights
 
 
-def batches(generator: Generator, encoder: Encoder, rows: int, length: int, filler: float):
+def batches(generator: Generator, encoder: Encoder, rows: int, length: int, filler: float, drill: float = 0.0):
     """Yields (ids, weights) of shape [rows, length + 1] without end; each row is one conversation, cut at the end."""
     while True:
         ids, weights = np.zeros((rows, length + 1), np.int32), np.zeros((rows, length + 1), np.float32)
         for i in range(rows):
-            x, w = encoder.encode(generator.conversation(int(length * 4.2), filler))
+            x, w = encoder.encode(generator.conversation(int(length * 4.2), filler, drill))
             n = min(len(x), length + 1)
             ids[i, :n], weights[i, :n] = x[:n], w[:n]
         yield ids, weights

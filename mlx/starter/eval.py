@@ -22,52 +22,80 @@ from words import Values
 DISTANCES = (0, 40, 100, 300, 600, 1000)
 BUCKET = 128  # prompts are padded to a multiple of this, so that few shapes are compiled
 
-# kind -> (statements, question, value maker). The first statement of "code word" forms are those of the README and the end-to-end tests.
-_CODE_WORD = [("The code word is {v}.", "What is the code word?"), ("My code word is {v}.", "What is my code word?"),
-              ("Remember this code word: {v}.", "What is the code word?"), ("Remember this code word: {v}", "What is my code word?")]
+# kind -> (forms of statement, question and expected answer; value maker). The code words are asked as the README and the end-to-end tests do.
+_CODE_WORD = [("The code word is {v}.", "What is the code word?", "The code word is {v}."),
+              ("My code word is {v}.", "What is my code word?", "Your code word is {v}."),
+              ("Remember this code word: {v}.", "What is the code word?", "The code word is {v}."),
+              ("Remember this code word: {v}", "What is my code word?", "Your code word is {v}.")]
 KINDS = {
     "pseudo-word": (_CODE_WORD, lambda v: v.pseudo()),
-    "name": ([("My name is {v}.", "What is my name?"), ("Hi, I am {v}.", "What is my name?"), ("Call me {v}.", "Who am I?")], lambda v: v.name()),
-    "place": ([("I live in {v}.", "Where do I live?"), ("I come from {v}.", "Where do I come from?")], lambda v: v.place()),
-    "number": ([("My lucky number is {v}.", "What is my lucky number?"), ("The PIN is {v}.", "What is the PIN?")], lambda v: v.number()),
+    "name": ([(f, q, "Your name is {v}.") for f in ("My name is {v}.", "Hi, I am {v}.", "Call me {v}.")
+              for q in ("What is my name?", "Who am I?")], lambda v: v.name()),
+    "place": ([(f, q, "You live in {v}.") for f in ("I live in {v}.", "I come from {v}.")
+               for q in ("Where do I live?", "Where do I come from?")], lambda v: v.place()),
+    "number": ([("My lucky number is {v}.", "What is my lucky number?", "Your lucky number is {v}."),
+                ("The PIN is {v}.", "What is the PIN?", "The PIN is {v}.")], lambda v: v.number()),
     "K7QX2": (_CODE_WORD, lambda v: v.mixed()),
     "ZEBRA-42": (_CODE_WORD, lambda v: v.hyphenated()),
 }
 
 
 class Greedy:
-    """Batched greedy decoding without a cache; prompts may differ in length."""
+    """Greedy answers, batched, without a cache.
+
+    One forward pass over prompt and expected answer tells whether greedy decoding gives exactly that answer, because each token is then the
+    argmax after the ones before it. Only the others are generated token by token.
+    """
 
     def __init__(self, config, params):
-        self.config = config
-        self.params = jax.tree.map(jnp.asarray, params)
-        self.step = jax.jit(self._step)
+        self.params = params
+        self._argmax = jax.jit(lambda p, ids: model.forward(config, p, ids).argmax(-1))
+        self._next = jax.jit(lambda p, ids, at: (model.hidden(config, p, ids)[jnp.arange(ids.shape[0]), at] @ p["embed"].T).argmax(-1))
 
-    def _step(self, params, ids, at):
-        logits = model.hidden(self.config, params, ids)[jnp.arange(ids.shape[0]), at] @ params["embed"].T
-        return logits.argmax(-1)
+    def answers(self, encoder, conversations, expected, limit: int = 40) -> list[str]:
+        out = list(expected)
+        prompts = [prompt(encoder, t) for t in conversations]
+        wanted = [encoder.tokenizer.encode(e).ids + [data.IM_END] for e in expected]
+        for width, rows in self._groups([len(p) + len(w) for p, w in zip(prompts, wanted)]):
+            ids = np.zeros((max(1, 4096 // width), width), np.int32)
+            for k, i in enumerate(rows):
+                ids[k, :len(prompts[i]) + len(wanted[i])] = prompts[i] + wanted[i]
+            best = np.asarray(self._argmax(self.params, ids))
+            for k, i in enumerate(rows):
+                at = len(prompts[i]) - 1
+                if best[k, at:at + len(wanted[i])].tolist() != wanted[i]:
+                    out[i] = None
+        missed = [i for i, a in enumerate(out) if a is None]
+        for i, a in zip(missed, self._generate([prompts[i] for i in missed], limit)):
+            out[i] = encoder.tokenizer.decode(a)
+        return out
 
-    def generate(self, prompts: list[list[int]], limit: int = 28) -> list[list[int]]:
+    @staticmethod
+    def _groups(lengths):
+        """Yields (padded width, indices of rows) with about 4,096 positions in each group."""
+        widths = [-(-n // BUCKET) * BUCKET for n in lengths]
+        for width in sorted(set(widths)):
+            rows = [i for i, w in enumerate(widths) if w == width]
+            size = max(1, 4096 // width)
+            for j in range(0, len(rows), size):
+                yield width, rows[j:j + size]
+
+    def _generate(self, prompts, limit: int) -> list[list[int]]:
         out = [None] * len(prompts)
-        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-        width = lambda i: -(-(len(prompts[i]) + limit) // BUCKET) * BUCKET
-        for w in sorted({width(i) for i in order}):
-            group, rows = [i for i in order if width(i) == w], max(1, 2048 // w)
-            for j in range(0, len(group), rows):
-                part = group[j:j + rows]
-                ids, at = np.zeros((rows, w), np.int32), np.zeros(rows, np.int32)
-                for k, i in enumerate(part):
-                    ids[k, :len(prompts[i])], at[k] = prompts[i], len(prompts[i]) - 1
-                live = np.arange(rows) < len(part)
-                for _ in range(limit):
-                    token = np.asarray(self.step(self.params, ids, at))
-                    live &= ~np.isin(token, (data.IM_END, data.END_OF_TEXT))
-                    if not live.any():
-                        break
-                    at = at + live
-                    ids[live, at[live]] = token[live]
-                for k, i in enumerate(part):
-                    out[i] = ids[k, len(prompts[i]):at[k] + 1].tolist()
+        for width, rows in self._groups([len(p) + limit for p in prompts]):
+            ids, at = np.zeros((len(rows), width), np.int32), np.zeros(len(rows), np.int32)
+            for k, i in enumerate(rows):
+                ids[k, :len(prompts[i])], at[k] = prompts[i], len(prompts[i]) - 1
+            live = np.ones(len(rows), bool)
+            for _ in range(limit):
+                token = np.asarray(self._next(self.params, ids, at))
+                live &= ~np.isin(token, (data.IM_END, data.END_OF_TEXT))
+                if not live.any():
+                    break
+                at = at + live
+                ids[live, at[live]] = token[live]
+            for k, i in enumerate(rows):
+                out[i] = ids[k, len(prompts[i]):at[k] + 1].tolist()
         return out
 
 
@@ -80,9 +108,10 @@ def contains(answer: str, value: str) -> bool:
 
 
 def recall_case(r, values, filler, kind, distance, count):
-    """Turns that state a fact, then about `distance` tokens of filler (by `count`), then the question; and the value."""
+    """Turns that state a fact, then about `distance` tokens of filler (by `count`), then the question; the value; the answer that is
+    expected word for word."""
     forms, make = KINDS[kind]
-    (statement, question), value = r.choice(forms), make(values)
+    (statement, question, answer), value = r.choice(forms), make(values)
     turns = [("system", "You are a helpful assistant.")] if r.random() < 0.5 else []
     turns.append(["user", statement.format(v=value)])
     inside = distance and r.random() < 0.4  # the rest of the message itself is part of the distance
@@ -95,7 +124,7 @@ def recall_case(r, values, filler, kind, distance, count):
             inside = False
         else:
             turns += [("assistant", "Understood."), ("user", text)]
-    return [tuple(t) for t in turns] + [("assistant", "Understood."), ("user", question)], value
+    return [tuple(t) for t in turns] + [("assistant", "Understood."), ("user", question)], value, answer.format(v=value)
 
 
 def recall(greedy, encoder, docs, n, distances=DISTANCES, seed=5, show=0):
@@ -106,10 +135,10 @@ def recall(greedy, encoder, docs, n, distances=DISTANCES, seed=5, show=0):
             r = random.Random(f"{seed} {distance} {kind}")
             values, filler = Values(r, True), data.Filler(r, docs)
             cases = [recall_case(r, values, filler, kind, distance, count) for _ in range(n)]
-            answers = [encoder.tokenizer.decode(a) for a in greedy.generate([prompt(encoder, t) for t, _ in cases])]
-            right = [contains(a, v) for a, (_, v) in zip(answers, cases)]
+            answers = greedy.answers(encoder, [t for t, _, _ in cases], [e for _, _, e in cases])
+            right = [contains(a, v) for a, (_, v, _) in zip(answers, cases)]
             table[kind, distance] = sum(right) / n
-            for (_, v), a, ok in list(zip(cases, answers, right))[:]:
+            for (_, v, _), a, ok in zip(cases, answers, right):
                 if not ok and show > 0:
                     print(f"  miss at {distance}: {v!r} -> {a!r}")
                     show -= 1
@@ -134,19 +163,20 @@ def skills(greedy, encoder, docs, n=60, seed=6):
             facts.setdefault(f.about, f)
         told = [("user", " ".join(r.choice(f.statements).replace("{v}", f.value) for f in facts.values())), ("assistant", "Understood.")]
         f = r.choice(list(facts.values()))
-        tests.setdefault("one of five facts of one message", []).append((told + [("user", r.choice(f.questions))], f.value))
+        tests.setdefault("one of five facts of one message", []).append((told + [("user", r.choice(f.questions))], f.value, f.answer.replace("{v}", f.value)))
         user, reply = data.exercise(r, generator.values)
         kind = "repeat" if data.OPEN in reply and "plus" not in reply and "minus" not in reply else "sum" if data.OPEN in reply else "count, list"
-        tests.setdefault(kind, []).append(([("user", user)], reply.replace(data.OPEN, "").replace(data.CLOSE, "")))
+        reply = reply.replace(data.OPEN, "").replace(data.CLOSE, "")
+        tests.setdefault(kind, []).append(([("user", user)], reply, reply))
         user, reply = r.choice(data.QA)
-        tests.setdefault("questions about Troupe, greetings", []).append(([("user", r.choice(user))], reply[0]))
-        tests.setdefault("asked for what was never said", []).append((told + [generator._unknown(facts)[:1] and ("user", generator._unknown(facts)[0])],
-                                                                      "not told me"))
+        tests.setdefault("questions about Troupe, greetings", []).append(([("user", r.choice(user))], reply[0], reply[0]))
+        user, reply = generator._unknown(facts)
+        tests.setdefault("asked for what was never said", []).append((told + [("user", user)], "not told me", reply))
     for kind, cases in tests.items():
-        answers = [encoder.tokenizer.decode(a) for a in greedy.generate([prompt(encoder, t) for t, _ in cases], 100)]
-        right = sum(want in a for a, (_, want) in zip(answers, cases))
+        answers = greedy.answers(encoder, [t for t, _, _ in cases], [e for _, _, e in cases])
+        right = sum(want in a for a, (_, want, _) in zip(answers, cases))
         print(f"| {kind} | {right} of {len(cases)} |")
-        for a, (t, want) in zip(answers, cases):
+        for a, (t, want, _) in zip(answers, cases):
             if want not in a:
                 print(f"    e.g. {t[-1][1]!r}: {a!r}, wanted {want!r}")
                 break

@@ -1,4 +1,4 @@
-"""Trains the starter model and writes the model folder: python train.py --out model --minutes 60.
+"""Trains the starter model and writes the model folder: python train.py --out model --minutes 82.
 
 The initial weights already copy (model.initial). Training therefore goes straight to conversations, with a share of random-pattern copying at
 the start, and lengthens them stage by stage. A checkpoint with optimiser state is written every few minutes; --resume continues from one.
@@ -19,8 +19,10 @@ import data
 import model
 import tokenizer
 
-# (share of the time at which the stage ends, tokens per row, rows, filler, share of copy batches)
-STAGES = [(0.10, 192, 24, 0.15, 0.34), (0.50, 256, 20, 0.3, 0.05), (0.80, 512, 9, 0.45, 0.03), (1.01, 1024, 4, 0.6, 0.03)]
+# (share of the time at which the stage ends, tokens per row, rows, filler, share of drills, share of copy batches). Recall comes first; drills in small
+# sums, counting and lists come late and short, and long conversations bring everything together.
+STAGES = [(0.07, 192, 24, 0.15, 0.0, 0.34), (0.37, 256, 20, 0.3, 0.0, 0.05), (0.59, 512, 9, 0.45, 0.0, 0.03), (0.73, 1024, 4, 0.6, 0.0, 0.03),
+          (0.87, 256, 18, 0.3, 0.5, 0.03), (1.01, 1024, 4, 0.6, 0.2, 0.03)]
 PEAK, FLOOR, WARMUP, DECAY = 2e-3, 0.06, 60, 0.5  # learning rate: warm-up steps, then flat, then linear decay over the last DECAY of the time
 
 
@@ -53,7 +55,7 @@ def learning_rate(step: int, done: float) -> float:
 def main():
     arg = argparse.ArgumentParser(description=__doc__)
     arg.add_argument("--out", type=pathlib.Path, default=pathlib.Path("model"))
-    arg.add_argument("--minutes", type=float, default=60)
+    arg.add_argument("--minutes", type=float, default=82)
     arg.add_argument("--seed", type=int, default=1)
     arg.add_argument("--checkpoint", type=pathlib.Path, default=pathlib.Path("/tmp/starter-checkpoint.pkl"))
     arg.add_argument("--resume", action="store_true", help="continue from the checkpoint; its minutes count")
@@ -84,8 +86,8 @@ def main():
     while (done := (before + time.time() - start) / (a.minutes * 60)) < 1:
         now = next(s for s in STAGES if done < s[0])
         if now is not stage:
-            stage, (_, length, rows, filler, copying) = now, now
-            source = data.batches(generator, encoder, rows, length, filler)
+            stage, (_, length, rows, filler, drill, copying) = now, now
+            source = data.batches(generator, encoder, rows, length, filler, drill)
         ids, weights = data.copy_batch(rng, config.vocab, rows, length) if rng.random() < copying else next(source)
         state.hyperparams["learning_rate"] = jnp.float32(learning_rate(n, done))
         params, state, l, right = step(params, state, ids, weights)
