@@ -7,7 +7,12 @@ PURE     := ./actors/... ./http/... ./runtime/... ./tests/simulation/... ./tests
 STATIC   := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: serve test build lint bench mlx nomlx race fuzz clean help
+# cgo does not accept @loader_path, so on macOS the run path beside the binary is given here.
+ifeq ($(shell uname -s),Darwin)
+LDFLAGS  := -ldflags "-extldflags '-Wl,-rpath,@loader_path/../.mlx/current/mlx/lib'"
+endif
+
+.PHONY: serve test build lint bench mlx fuzz clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -16,7 +21,7 @@ serve: build ## run the server with the starter model; ARGS="--model DIR --liste
 	./bin/troupe serve $(ARGS)
 
 build: mlx ## leave bin/troupe
-	$(GO) build -o bin/troupe ./cmd/troupe
+	$(GO) build $(LDFLAGS) -o bin/troupe ./cmd/troupe
 
 test: mlx ## everything that CI runs
 	@test -z "$$(gofmt -l actors benchmarks cmd http mlx runtime tests)" || { gofmt -l actors benchmarks cmd http mlx runtime tests; echo "run gofmt -w on these"; exit 1; }

@@ -7,7 +7,7 @@
 //	pool         supervisor: ledger, queue, leases of idle agents; parent of all others    1
 //	agent        one conversation: token history, detokeniser, stop strings, event stream    1 for each id, 1 for each anonymous request
 //	batcher      lent leases and their samplers; composes steps, samples, ends at lengths    1
-//	engine loop  not an actor but a goroutine on a locked OS thread: calls the engine        1
+//	engine loop  not an actor but a goroutine: calls the engine                          1
 //
 // # Who says what to whom
 //

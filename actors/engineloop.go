@@ -3,7 +3,6 @@ package actors
 import (
 	"fmt"
 	"log/slog"
-	gort "runtime"
 	"runtime/debug"
 	"time"
 
@@ -26,9 +25,9 @@ type part struct {
 	tokens int
 }
 
-// engineLoop is the one place that touches the engine: a goroutine of its own, locked to one OS thread for life because MLX's streams are
-// thread-local. Steps come in through a channel of capacity 1 and results go out with Send, so the batcher never waits for a step and can answer
-// a recall at once.
+// engineLoop is the one place that touches the engine: a goroutine of its own. Steps come in through a channel of capacity 1 and results go out with
+// Send, so the batcher never waits for a step and can answer a recall at once. An engine that needs one OS thread for life brings it (mlx.Thread): a
+// second locked thread here would only cost a hop between the two.
 type engineLoop struct {
 	engine runtime.Engine
 	root   *actor.RootContext
@@ -53,7 +52,6 @@ func startEngineLoop(h *house, root *actor.RootContext) *engineLoop {
 }
 
 func (e *engineLoop) run() {
-	gort.LockOSThread() // never unlocked: the thread ends with the goroutine
 	for s := range e.in {
 		e.compute(s)
 	}
