@@ -164,7 +164,7 @@ def exercise(r: random.Random, v: Values) -> tuple[str, str]:
         n, w = r.randint(2, 5), v.word()
         return f"Say {w} {NUMBERS[n - 1]} times.", OPEN + " ".join([w] * n) + CLOSE
     if k < 0.60:
-        x, y = r.choice([(9, 9), (20, 20), (20, 20), (50, 20)])
+        x, y = r.choice([(9, 9), (12, 12), (20, 20)])
         x, y = r.randint(0, x), r.randint(0, y)
         if r.random() < 0.25 and x >= y:
             q, a = r.choice([f"What is {x} minus {y}?", f"What is {x} - {y}?"]), f"{x} minus {y} is {OPEN}{x - y}{CLOSE}."
@@ -222,12 +222,12 @@ class Generator:
                 elif r.random() < filler * 0.3:
                     user = self.filler.sentences(r.randint(1, 3)) + " " + user
             elif k < 0.79:
-                user, reply = self._unknown(facts)
+                user, reply = self.unknown(facts)
             elif k < 0.87:
                 user, reply = r.choice(QA)
                 user, reply = r.choice(user), r.choice(reply)
-            elif k < 0.94 or r.random() > filler:
-                user, reply = exercise(r, self.values)
+            elif r.random() > filler:
+                continue
             else:
                 user, reply = self.filler.sentences(r.randint(1, 12)), r.choice(_ACK)
             turns += [("user", pending + user), ("assistant", reply)]
@@ -266,8 +266,8 @@ class Generator:
         fact = facts[about]
         return r.choice(fact.questions), fact.answer.replace("{v}", OPEN + fact.value + CLOSE)
 
-    def _unknown(self, facts):
-        """A question about something that was never said."""
+    def unknown(self, facts):
+        """A question about something that is not among `facts`, and the answer that admits it."""
         r = self.r
         fact = make_fact(r, self.values)
         while fact.about in facts or any(fact.about in a or a in fact.about for a in facts):

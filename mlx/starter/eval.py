@@ -170,7 +170,7 @@ def skills(greedy, encoder, docs, n=60, seed=6):
         tests.setdefault(kind, []).append(([("user", user)], reply, reply))
         user, reply = r.choice(data.QA)
         tests.setdefault("questions about Troupe, greetings", []).append(([("user", r.choice(user))], reply[0], reply[0]))
-        user, reply = generator._unknown(facts)
+        user, reply = generator.unknown(facts)
         tests.setdefault("asked for what was never said", []).append((told + [("user", user)], "not told me", reply))
     for kind, cases in tests.items():
         answers = greedy.answers(encoder, [t for t, _, _ in cases], [e for _, _, e in cases])

@@ -8,6 +8,7 @@ import argparse
 import pathlib
 import pickle
 import time
+import typing
 
 import jax
 import jax.numpy as jnp
@@ -19,10 +20,24 @@ import data
 import model
 import tokenizer
 
-# (share of the time at which the stage ends, tokens per row, rows, filler, share of drills, share of copy batches). Recall comes first; drills in small
-# sums, counting and lists come late and short, and long conversations bring everything together.
-STAGES = [(0.07, 192, 24, 0.15, 0.0, 0.34), (0.37, 256, 20, 0.3, 0.0, 0.05), (0.59, 512, 9, 0.45, 0.0, 0.03), (0.73, 1024, 4, 0.6, 0.0, 0.03),
-          (0.87, 256, 18, 0.3, 0.5, 0.03), (1.01, 1024, 4, 0.6, 0.2, 0.03)]
+
+
+class Batch(typing.NamedTuple):
+    length: int  # tokens of a row
+    rows: int
+    filler: float  # how much unrelated text lies between what matters
+    copying: float  # share of batches that are random patterns
+    exercises: float = 0.1  # share of turns that are sums, counting, lists, repeating
+
+
+# Share of the time at which the stage ends, and the batches it draws from by turns.
+STAGES = [
+    (0.083, [Batch(192, 24, 0.15, 0.34)]),
+    (0.417, [Batch(256, 20, 0.3, 0.05)]),
+    (0.667, [Batch(512, 9, 0.45, 0.03)]),
+    (0.833, [Batch(1024, 4, 0.6, 0.03)]),
+    (1.001, [Batch(192, 24, 0.3, 0.0, 0.75), Batch(1024, 4, 0.6, 0.0)]),
+]
 PEAK, FLOOR, WARMUP, DECAY = 2e-3, 0.06, 60, 0.5  # learning rate: warm-up steps, then flat, then linear decay over the last DECAY of the time
 
 
@@ -82,20 +97,21 @@ def main():
         model.save(config, params, a.out)
 
     start = saved = time.time()
-    stage, source, log = None, None, []
+    sources, log = {}, []
     while (done := (before + time.time() - start) / (a.minutes * 60)) < 1:
-        now = next(s for s in STAGES if done < s[0])
-        if now is not stage:
-            stage, (_, length, rows, filler, drill, copying) = now, now
-            source = data.batches(generator, encoder, rows, length, filler, drill)
-        ids, weights = data.copy_batch(rng, config.vocab, rows, length) if rng.random() < copying else next(source)
+        stage = next(batches for end, batches in STAGES if done < end)
+        kind = stage[n % len(stage)]
+        if kind not in sources:
+            sources[kind] = data.batches(generator, encoder, kind.rows, kind.length, kind.filler, kind.exercises)
+        copying = rng.random() < kind.copying
+        ids, weights = data.copy_batch(rng, config.vocab, kind.rows, kind.length) if copying else next(sources[kind])
         state.hyperparams["learning_rate"] = jnp.float32(learning_rate(n, done))
         params, state, l, right = step(params, state, ids, weights)
         log.append((float(l), float(right)))
         n, tokens = n + 1, tokens + ids.size
         if n % 20 == 0:
             l, right = np.mean(log, 0)
-            print(f"{n:5d} {before + time.time() - start:6.0f}s length {length} tokens {tokens:9,} loss {l:.3f} value tokens right {right:.3f}", flush=True)
+            print(f"{n:5d} {before + time.time() - start:6.0f}s length {kind.length} tokens {tokens:9,} loss {l:.3f} value tokens right {right:.3f}", flush=True)
             log.clear()
         if time.time() - saved > 150:
             write()
