@@ -53,6 +53,7 @@ func TestBadInput(t *testing.T) {
 		{"half of a pair", `,"x":"\ud83d"`, "", `the request body has half of a surrogate pair at line 1, column %d: \ud83d`},
 		{"the other half", `,"x":"\\\ude00"`, "", `the request body has half of a surrogate pair at line 1, column %d: \ude00`},
 		{"bytes", ",\"x\":\"\xff\"", "", "the request body is not valid UTF-8 at line 1, column %d: byte 0xff"},
+		{"an id that is a path", `,"session_id":"../etc"`, "session_id", "session_id must have 1 to 128 printable ASCII characters without spaces, quotes and slashes, and must not start with a dot"},
 		{"a long prompt", `,"messages":[{"role":"user","content":"` + half + `"}]`, "messages", "prompt is too long: 5019 tokens > 4095 maximum"},
 	}
 	of := map[string][]struct{ name, fields, param, message string }{

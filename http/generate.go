@@ -97,7 +97,9 @@ func (s *Server) admit(ctx context.Context, c *fiber.Ctx, d dialect) (*generatio
 		id:        s.newID(""),
 		created:   s.now(),
 		served:    v.model.ID,
-		agent:     agentID(func(name string) string { return c.Get(name) }, in.identity),
+	}
+	if g.agent, err = agentID(func(name string) string { return c.Get(name) }, in.identity); err != nil {
+		return nil, err
 	}
 	r, err := v.request(ctx, in)
 	if err != nil {

@@ -3,34 +3,46 @@ package http
 import (
 	"encoding/json"
 	"strings"
+
+	"troupe/runtime"
 )
 
 // maxID is the length of the longest agent id.
 const maxID = 128
 
-// agentID says which agent a request belongs to, and "" if it is anonymous. The first of these that is there and valid wins:
+// agentID says which agent a request belongs to, and "" if it is anonymous. The first of these that is there counts:
 //
 //   - header X-Agent-ID
 //   - header X-Session-ID, or session_id in the body
 //   - Claude Code's X-Claude-Code-Agent-ID within its X-Claude-Code-Session-ID; without an agent id, the session's main agent
 //   - the session in Anthropic's metadata.user_id, which is what older Claude Codes send; it names the same agent as the header would
 //
-// OpenAI's user field is not an identity: it names a person, who may run many agents.
-func agentID(header func(string) string, b identityFields) string {
-	ids := []string{header("X-Agent-ID"), header("X-Session-ID"), b.SessionID}
-	if session := header("X-Claude-Code-Session-ID"); session != "" {
-		if agent := header("X-Claude-Code-Agent-ID"); agent != "" {
-			session += ":" + agent
+// Whoever names an agent by an id that cannot be one is told so: to serve it without its memory would be worse. What Claude Code and user_id name is
+// no promise to us, so an id of theirs that cannot be one leaves the request anonymous. OpenAI's user field is not an identity: it names a person, who may
+// run many agents.
+func agentID(header func(string) string, b identityFields) (string, error) {
+	for _, named := range []struct{ param, id string }{
+		{"X-Agent-ID", header("X-Agent-ID")}, {"X-Session-ID", header("X-Session-ID")}, {"session_id", b.SessionID},
+	} {
+		if named.id == "" {
+			continue
 		}
-		ids = append(ids, session)
+		if !validID(named.id) {
+			return "", runtime.InvalidParam(named.param, "%s must have 1 to %d printable ASCII characters without spaces, quotes and slashes, "+
+				"and must not start with a dot", named.param, maxID)
+		}
+		return named.id, nil
 	}
-	ids = append(ids, userSession(b.UserID))
-	for _, id := range ids {
+	session := header("X-Claude-Code-Session-ID")
+	if agent := header("X-Claude-Code-Agent-ID"); session != "" && agent != "" {
+		session += ":" + agent
+	}
+	for _, id := range []string{session, userSession(b.UserID)} {
 		if validID(id) {
-			return id
+			return id, nil
 		}
 	}
-	return ""
+	return "", nil
 }
 
 // identityFields are the parts of a body that can name an agent.

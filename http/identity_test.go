@@ -1,6 +1,7 @@
 package http
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -25,7 +26,7 @@ func TestIdentity(t *testing.T) {
 		{"a session", newUser, []string{"X-Claude-Code-Session-Id", session}, session},
 		{"an agent in a session", newUser, []string{"X-Claude-Code-Session-Id", session, "x-claude-code-agent-id", "a0123456789abcdef"}, session + ":a0123456789abcdef"},
 		{"an agent without a session", "", []string{"x-claude-code-agent-id", "a0123456789abcdef"}, ""},
-		{"what is invalid is passed over", `,"session_id":"c"`, []string{"X-Agent-ID", "../etc", "X-Session-ID", strings.Repeat("x", 129)}, "c"},
+		{"a session that cannot be an id is passed over", "", []string{"X-Claude-Code-Session-Id", "../etc"}, ""},
 	}
 	for _, e := range endpoints {
 		for _, c := range cases {
@@ -44,6 +45,18 @@ func TestIdentity(t *testing.T) {
 	}
 	r, _ := ask(t, h, d, "/v1/chat/completions", openaiBody(newUser))
 	require.Empty(t, r.Agent, "metadata of the other dialect is the client's own")
+}
+
+func TestNamedIDsMustBeOnes(t *testing.T) {
+	h, d := direct(t, Config{})
+	for _, header := range []string{"X-Agent-ID", "X-Session-ID"} {
+		for _, id := range []string{"../etc", "my agent", strings.Repeat("x", 129)} {
+			a := h.post(t, "/v1/messages", anthropicBody(""), header, id)
+			requireError(t, "anthropic", a, http.StatusBadRequest,
+				header+" must have 1 to 128 printable ASCII characters without spaces, quotes and slashes, and must not start with a dot", "")
+		}
+	}
+	require.Empty(t, d.calls)
 }
 
 func TestValidID(t *testing.T) {
