@@ -4,7 +4,6 @@ import (
 	"container/heap"
 	"math"
 	"math/rand/v2"
-	"slices"
 )
 
 // Sampler draws the tokens of one request. It holds the request's generator and the counts that penalties need, so the same seed gives the same
@@ -105,7 +104,7 @@ func (s *Sampler) repeat(logits []float32, id int32) {
 // best returns the candidates that top-k, top-p and min-p may keep, by falling logit: the k best, or as many as reach the mass of top-p.
 func (s *Sampler) best(logits []float32) []Candidate {
 	top := logits[argmax(logits)]
-	all := make(candidates, 0, len(logits))
+	all := make(bestFirst, 0, len(logits))
 	floor := s.minLogit(top)
 	var total float64
 	for id, l := range logits {
@@ -198,61 +197,3 @@ func (s *Sampler) minLogit(top float32) float64 {
 
 func (s *Sampler) repeats() bool { return s.p.RepetitionPenalty != 0 && s.p.RepetitionPenalty != 1 }
 func (s *Sampler) topP() bool    { return s.p.TopP > 0 && s.p.TopP < 1 }
-
-func argmax(logits []float32) int32 {
-	best := 0
-	for i, l := range logits {
-		if l > logits[best] || logits[best] != logits[best] {
-			best = i
-		}
-	}
-	return int32(best)
-}
-
-// TopOf returns the best n of a row of logits as [Result.Top] wants them.
-func TopOf(logits []float32, n int) []Candidate {
-	if n == 1 {
-		id := argmax(logits)
-		return []Candidate{{id, logits[id]}}
-	}
-	all := make([]Candidate, len(logits))
-	for id, l := range logits {
-		all[id] = Candidate{int32(id), l}
-	}
-	slices.SortFunc(all, func(a, b Candidate) int {
-		switch {
-		case before(a, b):
-			return -1
-		case before(b, a):
-			return 1
-		}
-		return 0
-	})
-	return all[:min(n, len(all))]
-}
-
-// LogSumExp returns log(sum(exp(l))) of a row.
-func LogSumExp(logits []float32) float32 {
-	top := float64(logits[argmax(logits)])
-	var sum float64
-	for _, l := range logits {
-		sum += math.Exp(float64(l) - top)
-	}
-	return float32(top + math.Log(sum))
-}
-
-func before(a, b Candidate) bool { return a.Logit > b.Logit || a.Logit == b.Logit && a.ID < b.ID }
-
-// candidates is a heap with the best on top.
-type candidates []Candidate
-
-func (c candidates) Len() int           { return len(c) }
-func (c candidates) Less(i, j int) bool { return before(c[i], c[j]) }
-func (c candidates) Swap(i, j int)      { c[i], c[j] = c[j], c[i] }
-func (c *candidates) Push(x any)        { *c = append(*c, x.(Candidate)) }
-func (c *candidates) Pop() any {
-	last := len(*c) - 1
-	x := (*c)[last]
-	*c = (*c)[:last]
-	return x
-}

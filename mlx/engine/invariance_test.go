@@ -109,7 +109,7 @@ func (c *conversation) next(chunk int) runtime.Row {
 func (c *conversation) take(row runtime.Row, r runtime.Result) {
 	c.done += len(row.Tokens)
 	if row.Want != 0 {
-		c.tokens = append(c.tokens, top(r.Logits, 1)[0].ID)
+		c.tokens = append(c.tokens, runtime.TopOf(r.Logits, 1)[0].ID)
 		c.logits = append(c.logits, slices.Clone(r.Logits))
 	}
 }

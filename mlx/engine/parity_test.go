@@ -36,7 +36,7 @@ func TestParity(t *testing.T) {
 			for i, token := range want.tokens {
 				logits := step(t, e, row)[0].Logits
 				worst = max(worst, relativeRMS(logits, want.logits[i]))
-				require.Equal(t, token, top(logits, 1)[0].ID, "token %d", i)
+				require.Equal(t, token, runtime.TopOf(logits, 1)[0].ID, "token %d", i)
 				row.Start += len(row.Tokens)
 				row.Tokens = []int32{token}
 			}

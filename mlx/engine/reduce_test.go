@@ -5,19 +5,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"troupe/runtime"
 )
-
-// Few different values make ties common.
-func TestTopIsTheRuntimesOrder(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		logits := rapid.SliceOfN(rapid.Map(rapid.IntRange(-4, 4), func(i int) float32 { return float32(i) / 2 }), 1, 60).Draw(t, "logits")
-		n := rapid.IntRange(1, len(logits)).Draw(t, "n")
-		require.Equal(t, runtime.TopOf(logits, n), top(logits, n))
-	})
-}
 
 func TestReduce(t *testing.T) {
 	logits := []float32{1, 3, 2}
