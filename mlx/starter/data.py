@@ -120,7 +120,8 @@ def make_fact(r: random.Random, v: Values) -> Fact:
     if k < 0.69:
         n = r.choice(FAVOURITES)
         return Fact("favourite " + n, [f"My favourite {n} is {{v}}.", f"My favorite {n} is {{v}}.", f"The {n} I like best is {{v}}."],
-                    [f"What is my favourite {n}?", f"Which {n} do I like best?", f"What is my favorite {n}?"], f"Your favourite {n} is {{v}}.", v.thing())
+                    [f"What is my favourite {n}?", f"Which {n} do I like best?", f"What is my favorite {n}?"],
+                    f"Your favourite {n} is {{v}}.", v.thing())
     if k < 0.76:
         return Fact("home", ["I live in {v}.", "My home is in {v}.", "I come from {v}.", "I am from {v}.", "I have lived in {v} for years."],
                     ["Where do I live?", "Which city am I from?", "Where is my home?", "Where do I come from?", "In which city do I live?"],
@@ -197,11 +198,10 @@ class Generator:
         self.values = Values(self.r, held)
         self.filler = Filler(self.r, docs)
 
-    def conversation(self, chars: int, filler: float = 0.3, drill: float = 0.0) -> list[tuple[str, str]]:
-        """`filler` in 0..1 says how much unrelated text there is between what matters, `drill` how many turns are exercises beside the usual ones."""
+    def conversation(self, chars: int, filler: float = 0.3, exercises: float = 0.1) -> list[tuple[str, str]]:
+        """`filler` in 0..1 says how much unrelated text there is between what matters, `exercises` what share of turns are exercises."""
         r = self.r
         turns, facts, unasked, size = [], {}, [], 0
-        pending = ""
         if r.random() < 0.45:
             system = r.choice(SYSTEM)
             if r.random() < 0.25:
@@ -211,14 +211,14 @@ class Generator:
             turns.append(("system", system))
         while size < chars:
             k = r.random()
-            if r.random() < drill:
+            if r.random() < exercises:
                 user, reply = exercise(r, self.values)
             elif not facts or (k < 0.28 and len(unasked) < 6):
                 user, reply = self._statement(facts, unasked, filler)
             elif k < 0.74:
                 user, reply = self._question(facts, unasked)
                 if r.random() < 0.06:  # statement and question in one message
-                    user = self._state(facts, unasked, only=False) + " " + user
+                    user = self._state(facts, unasked) + " " + user
                 elif r.random() < filler * 0.3:
                     user = self.filler.sentences(r.randint(1, 3)) + " " + user
             elif k < 0.79:
@@ -230,11 +230,11 @@ class Generator:
                 continue
             else:
                 user, reply = self.filler.sentences(r.randint(1, 12)), r.choice(_ACK)
-            turns += [("user", pending + user), ("assistant", reply)]
+            turns += [("user", user), ("assistant", reply)]
             size += len(user) + len(reply) + 30
         return turns
 
-    def _state(self, facts, unasked, only=True) -> str:
+    def _state(self, facts, unasked) -> str:
         fact = make_fact(self.r, self.values)
         while fact.about in facts and self.r.random() < 0.85:
             fact = make_fact(self.r, self.values)
@@ -304,19 +304,19 @@ class Encoder:
         return ids, weights
 
 
-def batches(generator: Generator, encoder: Encoder, rows: int, length: int, filler: float, drill: float = 0.0):
+def batches(generator: Generator, encoder: Encoder, rows: int, length: int, filler: float, exercises: float = 0.1):
     """Yields (ids, weights) of shape [rows, length + 1] without end; each row is one conversation, cut at the end."""
     while True:
         ids, weights = np.zeros((rows, length + 1), np.int32), np.zeros((rows, length + 1), np.float32)
         for i in range(rows):
-            x, w = encoder.encode(generator.conversation(int(length * 4.2), filler, drill))
+            x, w = encoder.encode(generator.conversation(int(length * 4.2), filler, exercises))
             n = min(len(x), length + 1)
             ids[i, :n], weights[i, :n] = x[:n], w[:n]
         yield ids, weights
 
 
 def copy_batch(rng: np.random.Generator, vocab: int, rows: int, length: int):
-    """Random patterns, repeated: nothing but copying predicts them. Short runs with random junk between teach matching by context."""
+    """Random patterns, repeated: nothing but copying predicts them."""
     ids, weights = np.empty((rows, length + 1), np.int32), np.zeros((rows, length + 1), np.float32)
     for i in range(rows):
         n = int(rng.integers(8, length // 2))

@@ -149,7 +149,8 @@ def print_table(table, n, distances=DISTANCES):
     print("| kind | " + " | ".join(map(str, distances)) + " |\n| --- |" + " ---: |" * len(distances))
     for kind in KINDS:
         print(f"| {kind} | " + " | ".join(f"{table[kind, d]:.1%}" for d in distances) + " |")
-    print("| **all** | " + " | ".join(f"**{np.mean([table[k, d] for k in KINDS]):.1%}**" for d in distances) + f" |\n\nn = {n} for each kind and distance")
+    means = [np.mean([table[k, d] for k in KINDS]) for d in distances]
+    print("| **all** | " + " | ".join(f"**{m:.1%}**" for m in means) + f" |\n\nn = {n} for each kind and distance\n")
 
 
 def skills(greedy, encoder, docs, n=60, seed=6):
@@ -163,7 +164,8 @@ def skills(greedy, encoder, docs, n=60, seed=6):
             facts.setdefault(f.about, f)
         told = [("user", " ".join(r.choice(f.statements).replace("{v}", f.value) for f in facts.values())), ("assistant", "Understood.")]
         f = r.choice(list(facts.values()))
-        tests.setdefault("one of five facts of one message", []).append((told + [("user", r.choice(f.questions))], f.value, f.answer.replace("{v}", f.value)))
+        tests.setdefault("one of five facts of one message", []).append(
+            (told + [("user", r.choice(f.questions))], f.value, f.answer.replace("{v}", f.value)))
         user, reply = data.exercise(r, generator.values)
         kind = "repeat" if data.OPEN in reply and "plus" not in reply and "minus" not in reply else "sum" if data.OPEN in reply else "count, list"
         reply = reply.replace(data.OPEN, "").replace(data.CLOSE, "")

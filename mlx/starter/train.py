@@ -1,4 +1,4 @@
-"""Trains the starter model and writes the model folder: python train.py --out model --minutes 82.
+"""Trains the starter model and writes the model folder: python train.py --out model --minutes 72.
 
 The initial weights already copy (model.initial). Training therefore goes straight to conversations, with a share of random-pattern copying at
 the start, and lengthens them stage by stage. A checkpoint with optimiser state is written every few minutes; --resume continues from one.
@@ -19,7 +19,6 @@ from tokenizers import Tokenizer
 import data
 import model
 import tokenizer
-
 
 
 class Batch(typing.NamedTuple):
@@ -70,7 +69,7 @@ def learning_rate(step: int, done: float) -> float:
 def main():
     arg = argparse.ArgumentParser(description=__doc__)
     arg.add_argument("--out", type=pathlib.Path, default=pathlib.Path("model"))
-    arg.add_argument("--minutes", type=float, default=82)
+    arg.add_argument("--minutes", type=float, default=72)
     arg.add_argument("--seed", type=int, default=1)
     arg.add_argument("--checkpoint", type=pathlib.Path, default=pathlib.Path("/tmp/starter-checkpoint.pkl"))
     arg.add_argument("--resume", action="store_true", help="continue from the checkpoint; its minutes count")
@@ -111,7 +110,8 @@ def main():
         n, tokens = n + 1, tokens + ids.size
         if n % 20 == 0:
             l, right = np.mean(log, 0)
-            print(f"{n:5d} {before + time.time() - start:6.0f}s length {kind.length} tokens {tokens:9,} loss {l:.3f} value tokens right {right:.3f}", flush=True)
+            print(f"{n:5d} {before + time.time() - start:6.0f}s length {kind.length} tokens {tokens:9,} "
+                  f"loss {l:.3f} value tokens right {right:.3f}", flush=True)
             log.clear()
         if time.time() - saved > 150:
             write()
