@@ -3,6 +3,7 @@ package http
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -206,8 +207,8 @@ func TestManyAtOnce(t *testing.T) {
 				results <- err
 				return
 			}
-			defer resp.Body.Close()
 			b, err := io.ReadAll(resp.Body)
+			err = errors.Join(err, resp.Body.Close())
 			if err == nil && !strings.Contains(string(b), string(mustEncode(want))) {
 				err = fmt.Errorf("client %d wants %q in %s", i, want, b)
 			}

@@ -90,8 +90,8 @@ func TestCloseWaitsForTheFunctionThatRuns(t *testing.T) {
 	closed := make(chan error, 1)
 	go func() { closed <- thread.Close() }()
 	select {
-	case <-closed:
-		t.Fatal("closed while a function was running")
+	case err := <-closed:
+		t.Fatal(err, "closed while a function was running")
 	default:
 	}
 	close(finish)
@@ -108,8 +108,7 @@ func TestManyThreads(t *testing.T) {
 		for _, thread := range []*Thread{one, two} {
 			require.NoError(t, thread.Do(func(c *Context) error {
 				g := c.NewGraph()
-				defer g.Close()
-				return g.Eval(g.Add(g.Scalar(1, Float32), g.Scalar(2, Float32)))
+				return errors.Join(g.Eval(g.Add(g.Scalar(1, Float32), g.Scalar(2, Float32))), g.Close())
 			}))
 		}
 		require.NoError(t, one.Close())

@@ -1,4 +1,4 @@
-"""Trains the starter model and writes the model folder: python train.py --out model --minutes 72.
+"""Trains the starter model and writes the model folder: python train.py --out model --minutes 60.
 
 The initial weights already copy (model.initial). Training therefore goes straight to conversations, with a share of random-pattern copying at
 the start, and lengthens them stage by stage. A checkpoint with optimiser state is written every few minutes; --resume continues from one.
@@ -31,11 +31,10 @@ class Batch(typing.NamedTuple):
 
 # Share of the time at which the stage ends, and the batches it draws from by turns.
 STAGES = [
-    (0.083, [Batch(192, 24, 0.15, 0.34)]),
-    (0.417, [Batch(256, 20, 0.3, 0.05)]),
-    (0.667, [Batch(512, 9, 0.45, 0.03)]),
-    (0.833, [Batch(1024, 4, 0.6, 0.03)]),
-    (1.001, [Batch(192, 24, 0.3, 0.0, 0.75), Batch(1024, 4, 0.6, 0.0)]),
+    (0.10, [Batch(192, 24, 0.15, 0.34)]),
+    (0.50, [Batch(256, 20, 0.3, 0.05)]),
+    (0.80, [Batch(512, 9, 0.45, 0.03)]),
+    (1.01, [Batch(1024, 4, 0.6, 0.03)]),
 ]
 PEAK, FLOOR, WARMUP, DECAY = 2e-3, 0.06, 60, 0.5  # learning rate: warm-up steps, then flat, then linear decay over the last DECAY of the time
 
@@ -69,7 +68,7 @@ def learning_rate(step: int, done: float) -> float:
 def main():
     arg = argparse.ArgumentParser(description=__doc__)
     arg.add_argument("--out", type=pathlib.Path, default=pathlib.Path("model"))
-    arg.add_argument("--minutes", type=float, default=72)
+    arg.add_argument("--minutes", type=float, default=60)
     arg.add_argument("--seed", type=int, default=1)
     arg.add_argument("--checkpoint", type=pathlib.Path, default=pathlib.Path("/tmp/starter-checkpoint.pkl"))
     arg.add_argument("--resume", action="store_true", help="continue from the checkpoint; its minutes count")

@@ -32,7 +32,8 @@ func Run(t *testing.T, open func(t *testing.T) runtime.Store) {
 	}
 }
 
-var contents = []string{"block zero", "block one", "block two", "block three"}
+//nolint:gochecknoglobals // never written to
+var contents = [...]string{"block zero", "block one", "block two", "block three"}
 
 // agent makes a manifest over some of the contents.
 func agent(id string, blocks ...int) runtime.Manifest {

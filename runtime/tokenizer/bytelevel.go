@@ -12,6 +12,7 @@ type byteAlphabet struct {
 	byte map[rune]byte
 }
 
+//nolint:gochecknoglobals // a constant that has to be computed
 var alphabet = sync.OnceValue(func() *byteAlphabet {
 	a := &byteAlphabet{byte: make(map[rune]byte, 256)}
 	next := rune(256)

@@ -9,6 +9,8 @@ import (
 )
 
 // The operators, longest first where one begins another.
+//
+//nolint:gochecknoglobals // never written to
 var operators = [...]string{
 	"//", "**", "==", "!=", ">=", "<=",
 	"+", "-", "/", "*", "%", "~", "[", "]", "(", ")", "{", "}", ">", "<", "=", ".", ":", "|", ",", ";",

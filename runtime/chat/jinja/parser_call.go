@@ -30,7 +30,7 @@ func (p *parser) callArgs() (a callArgs, err error) {
 }
 
 func (p *parser) argument(a *callArgs, line int) (err error) {
-	ordered := true
+	var ordered bool
 	switch {
 	case p.skipOp("*"):
 		ordered = a.star == nil && a.starStar == nil
