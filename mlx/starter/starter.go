@@ -1,6 +1,6 @@
 // Package starter embeds Troupe's default model: a small llama-architecture chat model that was trained from scratch by train.py in this folder.
 //
-// The model greets, answers a few questions about Troupe, repeats, counts, lists, adds small numbers, and recalls what it was told earlier in
+// The model greets, answers a few questions about Troupe, repeats, counts and lists, if not always right, and recalls what it was told earlier in
 // the conversation. The last is its purpose: a lost, mixed-up or wrongly restored KV cache shows in its answers. RESULTS.md says how well it
 // does each of these, and what it cannot do.
 package starter
