@@ -104,15 +104,15 @@ func TestRefusals(t *testing.T) {
 	s := start(t, enginetest.Options{Context: 50, Blocks: 3}, actors.Config{})
 	ok := []int32{1, 2}
 	for message, r := range map[string]actors.Request{
-		"the prompt is empty: it needs at least one token":                        {},
-		"prompt is too long: 50 tokens > 49 maximum":                              {Prompt: prompt(1, 50)},
-		"the prompt has 48 tokens, and the KV memory of this server holds 47":     {Prompt: prompt(1, 48)},
-		"token 1 of the prompt is 64, and the vocabulary of the model ends at 63": {Prompt: []int32{1, 64}},
-		"token 0 of the prompt is -1, and the vocabulary of the model ends at 63": {Prompt: []int32{-1}},
-		"max_tokens must not be negative, and is -1":                              {Prompt: ok, MaxTokens: -1},
-		"stop string 0 has 0 bytes; 1 to 1024 are allowed":                        {Prompt: ok, Stops: []string{""}},
-		"temperature must be between 0 and 100, not NaN":                          {Prompt: ok, Sampling: runtime.Sampling{Temperature: math.NaN()}},
-		"logit_bias names token 64, and the vocabulary ends at 63":                {Prompt: ok, Sampling: runtime.Sampling{Bias: map[int32]float32{64: 1}}},
+		"the prompt is empty: it needs at least one token": {},
+		"prompt is too long: 50 tokens > 49 maximum":       {Prompt: prompt(1, 50)},
+		"the prompt has 48 tokens, and the KV memory of this server holds 47: shorten it, or start the server with more --kv-memory": {Prompt: prompt(1, 48)},
+		"token 1 of the prompt is 64, and the vocabulary of the model ends at 63":                                                    {Prompt: []int32{1, 64}},
+		"token 0 of the prompt is -1, and the vocabulary of the model ends at 63":                                                    {Prompt: []int32{-1}},
+		"max_tokens must not be negative, and is -1":                                                                                 {Prompt: ok, MaxTokens: -1},
+		"stop string 0 has 0 bytes; 1 to 1024 are allowed":                                                                           {Prompt: ok, Stops: []string{""}},
+		"temperature must be between 0 and 100, not NaN":                                                                             {Prompt: ok, Sampling: runtime.Sampling{Temperature: math.NaN()}},
+		"logit_bias names token 64, and the vocabulary ends at 63":                                                                   {Prompt: ok, Sampling: runtime.Sampling{Bias: map[int32]float32{64: 1}}},
 	} {
 		_, err := s.Generate(context.Background(), r)
 		require.EqualError(t, err, message)

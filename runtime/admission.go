@@ -29,7 +29,7 @@ func (l Limits) CheckPrompt(n int) error {
 	case n+1 > l.Context: // clients look for this wording; see facts/api.md
 		return InvalidParam("messages", "prompt is too long: %d tokens > %d maximum", n, l.Context-1)
 	case n+1 > l.Blocks*l.BlockTokens:
-		return Errorf(TooLarge, "the prompt has %d tokens, and the KV memory of this server holds %d", n, l.Blocks*l.BlockTokens-1)
+		return Errorf(TooLarge, "the prompt has %d tokens, and the KV memory of this server holds %d: shorten it, or start the server with more --kv-memory", n, l.Blocks*l.BlockTokens-1)
 	}
 	return nil
 }

@@ -19,8 +19,8 @@ func TestCheckPrompt(t *testing.T) {
 		message string
 	}{
 		0:   {runtime.Invalid, "the prompt is empty: it needs at least one token"},
-		64:  {runtime.TooLarge, "the prompt has 64 tokens, and the KV memory of this server holds 63"},
-		99:  {runtime.TooLarge, "the prompt has 99 tokens, and the KV memory of this server holds 63"},
+		64:  {runtime.TooLarge, "the prompt has 64 tokens, and the KV memory of this server holds 63: shorten it, or start the server with more --kv-memory"},
+		99:  {runtime.TooLarge, "the prompt has 99 tokens, and the KV memory of this server holds 63: shorten it, or start the server with more --kv-memory"},
 		100: {runtime.Invalid, "prompt is too long: 100 tokens > 99 maximum"},
 	} {
 		err := l.CheckPrompt(n)
