@@ -258,12 +258,8 @@ func asciiOnly(s string) string {
 		switch {
 		case c < 0x80:
 			b.WriteRune(c)
-		case c < 0x100:
-			b.WriteString(`\x` + hex(c, 2))
-		case c < 0x10000:
-			b.WriteString(`\u` + hex(c, 4))
 		default:
-			b.WriteString(`\U` + hex(c, 8))
+			b.WriteString(escapeRune(c))
 		}
 	}
 	return b.String()

@@ -182,16 +182,24 @@ func stringRepr(s string) string {
 			b.WriteString(`\t`)
 		case c == ' ' || unicode.IsPrint(c):
 			b.WriteRune(c)
-		case c < 0x100:
-			b.WriteString(`\x` + hex(c, 2))
-		case c < 0x10000:
-			b.WriteString(`\u` + hex(c, 4))
 		default:
-			b.WriteString(`\U` + hex(c, 8))
+			b.WriteString(escapeRune(c))
 		}
 	}
 	b.WriteRune(quote)
 	return b.String()
+}
+
+// escapeRune is a rune as Python writes one that it does not show: \xe9, \u20ac, \U0001f600.
+func escapeRune(c rune) string {
+	switch {
+	case c < 0x100:
+		return `\x` + hex(c, 2)
+	case c < 0x10000:
+		return `\u` + hex(c, 4)
+	default:
+		return `\U` + hex(c, 8)
+	}
 }
 
 func hex(c rune, width int) string {
