@@ -25,7 +25,13 @@ type Engine interface {
 	// culprit. An error never harms blocks of others.
 	Step(rows []Row) ([]Result, error)
 
-	// Close frees the memory. Step must not be called afterwards.
+	// ReadBlock copies the contents of a block into dst, which has BlockBytes bytes, in the layout of [EngineInfo.Tensors]. WriteBlock is the reverse.
+	//
+	// Both may be called from any goroutine, also while a step runs, as long as nobody writes the block meanwhile. They fail after Close.
+	ReadBlock(b BlockID, dst []byte) error
+	WriteBlock(b BlockID, src []byte) error
+
+	// Close frees the memory. Nothing but Info and Close must be called afterwards.
 	Close() error
 }
 
@@ -37,6 +43,14 @@ type EngineInfo struct {
 	BlockTokens int    // positions per block
 	Blocks      int    // blocks in the pool
 	BlockBytes  int64  // memory of one block over all layers
+	Tensors     []BlockTensor
+}
+
+// BlockTensor is a part of the contents of a block. The parts follow one another without gaps and add up to [EngineInfo.BlockBytes].
+type BlockTensor struct {
+	Name  string // unique within the block, like "layers.0.keys"
+	DType string // as safetensors spells it: F16, U8, U32, …
+	Shape []int  // row-major; one axis is the position in the block
 }
 
 // BlocksFor returns how many blocks hold n positions.

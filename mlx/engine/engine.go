@@ -65,6 +65,7 @@ func (e *Engine) load(c *mlx.Context, folder *Folder, o Options) error {
 		return err
 	}
 	e.decoder = &decoder{spec: folder.Spec, weights: w, pool: p}
+	e.info.Tensors = p.tensors(folder.Spec)
 	e.info.Tag = tag(folder.digest, l.digest(), c.Device(), e.info.BlockTokens)
 	return c.ClearCache()
 }

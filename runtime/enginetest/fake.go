@@ -2,6 +2,7 @@
 package enginetest
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -40,6 +41,7 @@ func NewFake(o Options) *Fake {
 		BlockTokens: or(o.BlockTokens, 16), Blocks: or(o.Blocks, 64),
 	}
 	info.BlockBytes = int64(info.BlockTokens) * 4
+	info.Tensors = []runtime.BlockTensor{{Name: "tokens", DType: "I32", Shape: []int{info.BlockTokens}}}
 	f := &Fake{info: info, before: o.BeforeStep, kv: make([]int32, info.Blocks*info.BlockTokens)}
 	for i := range f.kv {
 		f.kv[i] = -1
@@ -55,6 +57,37 @@ func (f *Fake) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.closed = true
+	return nil
+}
+
+// ReadBlock implements [runtime.Engine].
+func (f *Fake) ReadBlock(b runtime.BlockID, dst []byte) error {
+	return f.block(b, dst, func(kv []int32) {
+		for i, t := range kv {
+			binary.LittleEndian.PutUint32(dst[4*i:], uint32(t))
+		}
+	})
+}
+
+// WriteBlock implements [runtime.Engine].
+func (f *Fake) WriteBlock(b runtime.BlockID, src []byte) error {
+	return f.block(b, src, func(kv []int32) {
+		for i := range kv {
+			kv[i] = int32(binary.LittleEndian.Uint32(src[4*i:]))
+		}
+	})
+}
+
+func (f *Fake) block(b runtime.BlockID, data []byte, use func(kv []int32)) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.closed:
+		return fmt.Errorf("fake engine: block %d after close", b)
+	case b < 0 || int(b) >= f.info.Blocks || int64(len(data)) != f.info.BlockBytes:
+		return fmt.Errorf("fake engine: block %d of %d with %d bytes, want %d", b, f.info.Blocks, len(data), f.info.BlockBytes)
+	}
+	use(f.kv[int(b)*f.info.BlockTokens : (int(b)+1)*f.info.BlockTokens])
 	return nil
 }
 

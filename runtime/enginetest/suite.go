@@ -24,6 +24,7 @@ func Run(t *testing.T, open func(t *testing.T) runtime.Engine) {
 		{"which blocks a row has does not matter", (*rig).permuted},
 		{"positions can be written again", (*rig).rewritten},
 		{"a bad row is refused and harms nobody", (*rig).refused},
+		{"a block that was read and written elsewhere is the same", (*rig).moved},
 	} {
 		t.Run(check.name, func(t *testing.T) {
 			e := open(t)
@@ -190,4 +191,36 @@ func (r *rig) refused() {
 		require.Error(r, err, name)
 	}
 	require.Equal(r, want[1], r.step(good)[0].Top[0].ID, "the good row, stepped again alone")
+}
+
+// moved copies the blocks of a conversation to others, over what those held, and goes on there.
+func (r *rig) moved() {
+	prompt := r.prompt(2*r.info.BlockTokens + 3)
+	want := r.greedy(blocks(0, 4), prompt, len(prompt), 5)
+	r.greedy(blocks(8, 4), r.prompt(4*r.info.BlockTokens-6), r.info.BlockTokens, 2)
+	r.greedy(blocks(0, 4), prompt, len(prompt), 1)
+	data := make([]byte, r.info.BlockBytes)
+	for i := range 3 {
+		require.NoError(r, r.e.ReadBlock(runtime.BlockID(i), data))
+		require.NoError(r, r.e.WriteBlock(runtime.BlockID(11-i), data))
+	}
+	got := want[:1:1]
+	for len(got) < len(want) {
+		row := runtime.Row{Blocks: []runtime.BlockID{11, 10, 9, 8}, Start: len(prompt) + len(got) - 1, Tokens: got[len(got)-1:], Want: 1}
+		got = append(got, r.step(row)[0].Top[0].ID)
+	}
+	require.Equal(r, want, got)
+
+	require.Error(r, r.e.ReadBlock(runtime.BlockID(r.info.Blocks), data))
+	require.Error(r, r.e.WriteBlock(-1, data))
+	require.Error(r, r.e.ReadBlock(0, data[1:]))
+	size := 0
+	for _, t := range r.info.Tensors {
+		n := map[string]int{"I32": 4, "F16": 2, "BF16": 2, "F32": 4, "U32": 4, "U8": 1}[t.DType]
+		for _, d := range t.Shape {
+			n *= d
+		}
+		size += n
+	}
+	require.EqualValues(r, r.info.BlockBytes, size, "the tensors of a block add up")
 }
