@@ -9,7 +9,7 @@ package mlx
 // CUDA build of MLX may be linked where no CUDA is, hence the unresolved symbols.
 
 /*
-#cgo CXXFLAGS: -std=c++20 -O2 -isystem ${SRCDIR}/../.mlx/current/mlx/include
+#cgo CXXFLAGS: -std=c++20 -O3 -isystem ${SRCDIR}/../.mlx/current/mlx/include
 #cgo linux LDFLAGS: -Wl,-rpath,$ORIGIN/../.mlx/current/mlx/lib -Wl,--unresolved-symbols=ignore-in-shared-libs
 #cgo LDFLAGS: -L${SRCDIR}/../.mlx/current/mlx/lib -lmlx -Wl,-rpath,${SRCDIR}/../.mlx/current/mlx/lib
 #include "shim.h"

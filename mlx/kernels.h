@@ -1,0 +1,136 @@
+// The kernels of the CPU, as the program runs them: one table of functions for each
+// instruction set. Every function computes the part of an operation that it is
+// given; the parts are independent, so any cut gives the same bits.
+//
+// Pointers are to row-major data; "rows" are tokens. All floats are float32 unless
+// the name says otherwise.
+#ifndef TROUPE_MLX_KERNELS_H
+#define TROUPE_MLX_KERNELS_H
+
+#include <cstddef>
+#include <cstdint>
+
+namespace troupe {
+
+// How the weights of a linear layer are stored, in panels of PANEL outputs; see
+// linear.h for the layout. The values are those of Go's weight kinds.
+constexpr int PANEL = 16;
+enum class Form : int32_t { F32, F16, BF16, Q4, Q8 };
+enum class Scale : int32_t { F32, F16, BF16 }; // of quantised weights
+
+struct Weight {
+  const uint8_t* data;
+  Form form;
+  Scale scale;
+  int n, k;  // outputs, inputs
+  int group; // inputs per scale; 32, 64 or 128
+};
+
+// Activations, arranged for linear: tiles of up to TILE rows, and in a tile the
+// rows of each input (of each four inputs, when quantised) side by side.
+constexpr int TILE = 8;
+constexpr int QUANT = 32; // inputs that share a scale
+struct Input {
+  int rows, k;
+  float* x;      // [tile][k][rows of the tile], or null
+  int8_t* q;     // [tile][k/4][rows of the tile][4], or null
+  float* scales; // [tile][k/32][rows of the tile]
+  float* sums;   // scale * sum of q, in the same order
+};
+
+enum class Source : int32_t { Plain, Normed, Gated };
+enum class Gate : int32_t { SiLU, GeluTanh };
+struct Arrange {
+  Input out;
+  Source source;
+  Gate gate;           // Gated: x is [rows, 2k], the result is gate(x[:k]) * x[k:]
+  const float* x;      // [rows, k]
+  const float* weight; // Normed: [k] or null
+  float eps;
+};
+
+// One linear layer of a job: dst[row, offset:offset+n] = input @ w^T + bias, or += that.
+struct Linear {
+  Weight w;
+  const Input* in;
+  const float* bias; // [n] or null
+  float* dst;
+  int stride;
+  bool add;
+};
+
+// The KV cache of one layer: blocks of block_tokens positions for each KV head. See cache.h
+// for the contents of a block.
+struct Cache {
+  uint8_t* keys; // [blocks][kv_heads][key_bytes(*this)]
+  uint8_t* values;
+  int bits; // 16, 8 or 4
+  int kv_heads, head_dim, block_tokens;
+};
+
+// Rotates queries and keys, after their norm, and writes keys and values to the cache.
+struct RopeWrite {
+  int rows, heads;
+  const float* qkv; // [rows][heads + 2*kv_heads][head_dim]
+  const float *q_norm, *k_norm; // [head_dim] or null
+  float eps;
+  const float *cos, *sin;    // [rows][head_dim], signs and multiplier folded in; null for no rope
+  const int32_t* partner;    // [head_dim]: x'[i] = x[i]*cos[i] + x[partner[i]]*sin[i]
+  const int32_t *block, *slot; // [rows]: where a row's KV goes
+  Cache cache;
+  float* q; // out: [rows][heads][head_dim]
+};
+
+// One agent's rows of a step: queries at positions [start, start+length).
+struct Span {
+  int32_t first;  // row of its first query
+  int32_t length;
+  int32_t start;
+  int32_t blocks; // where its block table begins in Attend.tables
+};
+
+// Causal attention of rows over their own blocks.
+struct Attend {
+  int spans;
+  const Span* span;
+  const int32_t* tables; // block ids
+  int heads;
+  float scale;
+  int window;         // a query sees itself and window-1 positions before it; 0: all
+  float softcap;      // 0: none; else scores become softcap*tanh(score/softcap)
+  const float* sinks; // [heads] or null: logits that take part in the softmax only
+  Cache cache;
+  const float* q; // [rows][heads][head_dim]
+  float* out;     // the same
+};
+
+// What sampling needs of rows of logits.
+struct Reduce {
+  int rows, vocab;
+  const float* logits;
+  const int32_t* wants; // [rows]: how many candidates, at most k
+  int k;
+  float* values;      // [rows][k], falling; equal ones by rising id
+  int32_t* ids;       // [rows][k]
+  float* logsumexp;   // [rows]
+};
+
+struct Kernels {
+  const char* name;
+  void (*arrange)(const Arrange&, int row0, int row1);
+  void (*linear)(const Linear&, int panel0, int panel1, int row0, int row1); // row0 is a multiple of TILE
+  void (*lookup)(const Weight&, const int32_t* tokens, float* dst, int row0, int row1);
+  void (*norm)(const float* x, const float* weight, float eps, float* dst, int k, int row0, int row1);
+};
+
+namespace avx512 { extern const Kernels kernels; }
+namespace avx2 { extern const Kernels kernels; }
+namespace portable { extern const Kernels kernels; }
+
+// The kernels for an instruction set by name, or the best that this machine has for
+// "" or "auto". Throws std::invalid_argument if there is no such set or the machine lacks it.
+const Kernels& choose(const char* name);
+
+} // namespace troupe
+
+#endif
