@@ -120,7 +120,21 @@ struct Kernels {
   void (*arrange)(const Arrange&, int row0, int row1);
   void (*linear)(const Linear&, int panel0, int panel1, int row0, int row1); // row0 is a multiple of TILE
   void (*lookup)(const Weight&, const int32_t* tokens, float* dst, int row0, int row1);
-  void (*norm)(const float* x, const float* weight, float eps, float* dst, int k, int row0, int row1);
+  void (*rope_write)(const RopeWrite&, int row0, int row1);
+
+  // Attention is computed in parts, which are independent, and then merged in parts.
+  // Scratch is shared by all of them; its size is in floats.
+  size_t (*attend_scratch)(const Attend&);
+  int (*attend_parts)(const Attend&);
+  void (*attend)(const Attend&, float* scratch, int part);
+  int (*merge_parts)(const Attend&);
+  void (*merge)(const Attend&, const float* scratch, int part);
+
+  // The same for the reduction; it is merged row by row.
+  size_t (*reduce_scratch)(const Reduce&);
+  int (*reduce_parts)(const Reduce&);
+  void (*reduce)(const Reduce&, float* scratch, int part);
+  void (*reduce_merge)(const Reduce&, const float* scratch, int row);
 };
 
 namespace avx512 { extern const Kernels kernels; }

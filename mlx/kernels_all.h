@@ -14,7 +14,6 @@ const Kernels kernels = {
     .arrange = TROUPE_ISA::arrange,
     .linear = TROUPE_ISA::linear,
     .lookup = TROUPE_ISA::lookup,
-    .norm = TROUPE_ISA::norm,
 };
 
 } // namespace troupe::TROUPE_ISA

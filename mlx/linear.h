@@ -30,11 +30,13 @@ inline size_t panel_size(const Weight& w) {
   }
 }
 
-template <Scale S>
-inline V load_scale(const uint8_t* p) {
-  if constexpr (S == Scale::F32) return load((const float*)p);
-  if constexpr (S == Scale::F16) return load_f16((const uint16_t*)p);
-  if constexpr (S == Scale::BF16) return load_bf16((const uint16_t*)p);
+// A switch and not a template: it is taken once for a group, always the same way.
+inline V load_scale(Scale s, const uint8_t* p) {
+  switch (s) {
+    case Scale::F32: return load((const float*)p);
+    case Scale::F16: return load_f16((const uint16_t*)p);
+    default: return load_bf16((const uint16_t*)p);
+  }
 }
 
 template <Form F>
@@ -44,65 +46,52 @@ inline V load_weight(const uint8_t* p) {
   if constexpr (F == Form::BF16) return load_bf16((const uint16_t*)p);
 }
 
-// Plain weights: out[p][r] for P panels and the R rows of a tile.
+// The functions below compute out[p][r] for P panels and R of the rows of a tile that is
+// width rows wide; x begins at the first of the R.
+
+// Plain weights.
 template <Form F, int P, int R>
-inline void plain_tile(const uint8_t* w, size_t panel, int k, const float* x, V out[P][R]) {
+inline void plain_tile(const uint8_t* w, size_t panel, int k, const float* x, int width, V out[P][R]) {
   constexpr int step = PANEL * (F == Form::F32 ? 4 : 2);
   for (int p = 0; p < P; p++)
     for (int r = 0; r < R; r++) out[p][r] = zero();
-  for (int i = 0; i < k; i++) {
+  for (int i = 0; i < k; i++, x += width) {
     V a[P];
     for (int p = 0; p < P; p++) a[p] = load_weight<F>(w + p * panel + size_t(i) * step);
     for (int r = 0; r < R; r++) {
-      V b = set1(x[i * R + r]);
+      V b = set1(x[r]);
       for (int p = 0; p < P; p++) out[p][r] = fma(a[p], b, out[p][r]);
     }
   }
 }
 
 // Quantised weights and float activations: the exact path.
-template <int SHIFT, int P, int R>
-inline void exact_input(const I raw[P], const V s[P], const V b[P], const float* x, V out[P][R]) {
-  V w[P];
-  constexpr int mask = SHIFT < 0 ? 255 : 15;
-  for (int p = 0; p < P; p++) w[p] = fma(to_float(and_(shr<(SHIFT < 0 ? -SHIFT - 1 : SHIFT)>(raw[p]), mask)), s[p], b[p]);
-  for (int r = 0; r < R; r++) {
-    V v = set1(x[r]);
-    for (int p = 0; p < P; p++) out[p][r] = fma(w[p], v, out[p][r]);
-  }
-}
-
-template <Form F, Scale S, int P, int R>
-inline void exact_tile(const Weight& w, const uint8_t* data, size_t panel, const float* x, V out[P][R]) {
+template <Form F, int P, int R>
+inline void exact_tile(const Weight& w, const uint8_t* data, size_t panel, const float* x, int width, V out[P][R]) {
   const size_t record = group_size(w);
-  const int inputs = F == Form::Q4 ? 8 : 4; // in a block of 64 bytes
-  const size_t integers = record - 2 * PANEL * scale_size(S);
+  constexpr int inputs = F == Form::Q4 ? 8 : 4; // in a block of 64 bytes
+  const size_t integers = record - 2 * PANEL * scale_size(w.scale);
   for (int p = 0; p < P; p++)
     for (int r = 0; r < R; r++) out[p][r] = zero();
-  for (int g = 0; g < w.k / w.group; g++) {
+  for (int g = 0; g < w.k / w.group; g++, data += record) {
     V s[P], b[P];
     for (int p = 0; p < P; p++) {
-      const uint8_t* at = data + p * panel + g * record + integers;
-      s[p] = load_scale<S>(at), b[p] = load_scale<S>(at + PANEL * scale_size(S));
+      const uint8_t* at = data + p * panel + integers;
+      s[p] = load_scale(w.scale, at), b[p] = load_scale(w.scale, at + PANEL * scale_size(w.scale));
     }
     for (int c = 0; c < w.group / inputs; c++) {
       I raw[P];
-      for (int p = 0; p < P; p++) raw[p] = load_i32(data + p * panel + g * record + c * 64);
-      const float* at = x + size_t(g * w.group + c * inputs) * R;
-      if constexpr (F == Form::Q4) {
-        exact_input<0, P, R>(raw, s, b, at, out);
-        exact_input<8, P, R>(raw, s, b, at + R, out);
-        exact_input<16, P, R>(raw, s, b, at + 2 * R, out);
-        exact_input<24, P, R>(raw, s, b, at + 3 * R, out);
-        exact_input<4, P, R>(raw, s, b, at + 4 * R, out);
-        exact_input<12, P, R>(raw, s, b, at + 5 * R, out);
-        exact_input<20, P, R>(raw, s, b, at + 6 * R, out);
-        exact_input<28, P, R>(raw, s, b, at + 7 * R, out);
-      } else {
-        exact_input<-1, P, R>(raw, s, b, at, out);
-        exact_input<-9, P, R>(raw, s, b, at + R, out);
-        exact_input<-17, P, R>(raw, s, b, at + 2 * R, out);
-        exact_input<-25, P, R>(raw, s, b, at + 3 * R, out);
+      for (int p = 0; p < P; p++) raw[p] = load_i32(data + p * panel + c * 64);
+      for (int i = 0; i < inputs; i++, x += width) {
+        V a[P];
+        for (int p = 0; p < P; p++) {
+          const I q = F == Form::Q4 ? and_(shr(raw[p], i % 4 * 8 + i / 4 * 4), 15) : and_(shr(raw[p], i * 8), 255);
+          a[p] = fma(to_float(q), s[p], b[p]);
+        }
+        for (int r = 0; r < R; r++) {
+          V v = set1(x[r]);
+          for (int p = 0; p < P; p++) out[p][r] = fma(a[p], v, out[p][r]);
+        }
       }
     }
   }
@@ -116,36 +105,36 @@ inline void finish(const Linear& l, int panel, int row, V v) {
   store_n(dst, v, n);
 }
 
-// Runs a tile function over panels and rows: P panels at a time, so that the chains of
-// additions of a few rows hide their latency, and a rest one by one. tile<P, R>(panel, tile row).
+// Runs tile<P, R>(panel, row, lane, width, out) over panels and R rows of a tile: P panels at a
+// time, so that the chains of additions of a few rows hide their latency, and the
+// rest one by one.
 template <int P, int R, typename T>
-inline void panels(const Linear& l, int panel0, int panel1, int row, T&& tile) {
+inline void panels(const Linear& l, int panel0, int panel1, int row, int lane, int width, T&& tile) {
   V out[P][R];
   int p = panel0;
   for (; p + P <= panel1; p += P) {
-    tile.template operator()<P, R>(p, row, out);
+    tile.template operator()<P, R>(p, row, lane, width, out);
     for (int i = 0; i < P; i++)
-      for (int r = 0; r < R; r++) finish(l, p + i, row + r, out[i][r]);
+      for (int r = 0; r < R; r++) finish(l, p + i, row + lane + r, out[i][r]);
   }
-  if constexpr (P > 1) panels<1, R>(l, p, panel1, row, tile);
+  if constexpr (P > 1) panels<1, R>(l, p, panel1, row, lane, width, tile);
 }
 
-template <typename T>
+// Runs a tile function over panels and rows; MOST is the most rows that it takes.
+template <int MOST, typename T>
 inline void tiles(const Linear& l, int panel0, int panel1, int row0, int row1, T&& tile) {
   // A few panels at a time, so that they stay in the nearest cache while all rows pass by.
   for (int p = panel0; p < panel1; p += 4) {
-    int end = p + 4 < panel1 ? p + 4 : panel1;
+    const int end = p + 4 < panel1 ? p + 4 : panel1;
     for (int row = row0; row < row1; row += TILE) {
-      switch (l.in->rows - row) {
-        case 1: panels<4, 1>(l, p, end, row, tile); break;
-        case 2: panels<2, 2>(l, p, end, row, tile); break;
-        case 3: panels<2, 3>(l, p, end, row, tile); break;
-        case 4: panels<1, 4>(l, p, end, row, tile); break;
-        case 5: panels<1, 5>(l, p, end, row, tile); break;
-        case 6: panels<1, 6>(l, p, end, row, tile); break;
-        case 7: panels<1, 7>(l, p, end, row, tile); break;
-        default: panels<1, 8>(l, p, end, row, tile); break;
+      const int width = l.in->rows - row < TILE ? l.in->rows - row : TILE;
+      int lane = 0;
+      if constexpr (MOST == 8) {
+        for (; lane + 8 <= width; lane += 8) panels<1, 8>(l, p, end, row, lane, width, tile);
       }
+      for (; lane + 4 <= width; lane += 4) panels<1, 4>(l, p, end, row, lane, width, tile);
+      for (; lane + 2 <= width; lane += 2) panels<2, 2>(l, p, end, row, lane, width, tile);
+      for (; lane < width; lane++) panels<4, 1>(l, p, end, row, lane, width, tile);
     }
   }
 }
@@ -153,46 +142,38 @@ inline void tiles(const Linear& l, int panel0, int panel1, int row0, int row1, T
 template <Form F>
 void linear_plain(const Linear& l, int panel0, int panel1, int row0, int row1) {
   const size_t panel = panel_size(l.w);
-  tiles(l, panel0, panel1, row0, row1, [&]<int P, int R>(int p, int row, V out[P][R]) {
-    plain_tile<F, P, R>(l.w.data + p * panel, panel, l.w.k, l.in->x + size_t(row) * l.in->k, out);
+  tiles<4>(l, panel0, panel1, row0, row1, [&]<int P, int R>(int p, int row, int lane, int width, V out[P][R]) {
+    plain_tile<F, P, R>(l.w.data + p * panel, panel, l.w.k, l.in->x + size_t(row) * l.w.k + lane, width, out);
   });
 }
 
-template <Form F, Scale S>
+template <Form F>
 void linear_exact(const Linear& l, int panel0, int panel1, int row0, int row1) {
   const size_t panel = panel_size(l.w);
-  tiles(l, panel0, panel1, row0, row1, [&]<int P, int R>(int p, int row, V out[P][R]) {
-    exact_tile<F, S, P, R>(l.w, l.w.data + p * panel, panel, l.in->x + size_t(row) * l.in->k, out);
+  tiles<4>(l, panel0, panel1, row0, row1, [&]<int P, int R>(int p, int row, int lane, int width, V out[P][R]) {
+    exact_tile<F, P, R>(l.w, l.w.data + p * panel, panel, l.in->x + size_t(row) * l.w.k + lane, width, out);
   });
 }
 
-template <Form F, Scale S>
+template <Form F>
 void linear_quantised(const Linear& l, int panel0, int panel1, int row0, int row1) {
   const size_t panel = panel_size(l.w);
-  tiles(l, panel0, panel1, row0, row1, [&]<int P, int R>(int p, int row, V out[P][R]) {
+  tiles<8>(l, panel0, panel1, row0, row1, [&]<int P, int R>(int p, int row, int lane, int width, V out[P][R]) {
     const Input& in = *l.in;
+    const size_t scales = size_t(row) * (in.k / QUANT) + lane;
     for (int i = 0; i < P; i++) {
-      dot_tile<F, S, R>(l.w, l.w.data + (p + i) * panel, in.q + size_t(row) * in.k,
-                        in.scales + size_t(row) * (in.k / QUANT), in.sums + size_t(row) * (in.k / QUANT), out[i]);
+      dot_tile<F, R>(l.w, l.w.data + (p + i) * panel, in.q + size_t(row) * in.k + lane * 4, in.scales + scales,
+                     in.sums + scales, width, out[i]);
     }
   });
 }
 
-template <Form F, Scale S>
-void linear_group(const Linear& l, int panel0, int panel1, int row0, int row1) {
-  if (l.in->q) {
-    linear_quantised<F, S>(l, panel0, panel1, row0, row1);
-  } else {
-    linear_exact<F, S>(l, panel0, panel1, row0, row1);
-  }
-}
-
 template <Form F>
-void linear_scaled(const Linear& l, int panel0, int panel1, int row0, int row1) {
-  switch (l.w.scale) {
-    case Scale::F32: return linear_group<F, Scale::F32>(l, panel0, panel1, row0, row1);
-    case Scale::F16: return linear_group<F, Scale::F16>(l, panel0, panel1, row0, row1);
-    case Scale::BF16: return linear_group<F, Scale::BF16>(l, panel0, panel1, row0, row1);
+void linear_integers(const Linear& l, int panel0, int panel1, int row0, int row1) {
+  if (l.in->q) {
+    linear_quantised<F>(l, panel0, panel1, row0, row1);
+  } else {
+    linear_exact<F>(l, panel0, panel1, row0, row1);
   }
 }
 
@@ -201,18 +182,14 @@ void linear(const Linear& l, int panel0, int panel1, int row0, int row1) {
     case Form::F32: return linear_plain<Form::F32>(l, panel0, panel1, row0, row1);
     case Form::F16: return linear_plain<Form::F16>(l, panel0, panel1, row0, row1);
     case Form::BF16: return linear_plain<Form::BF16>(l, panel0, panel1, row0, row1);
-    case Form::Q4: return linear_scaled<Form::Q4>(l, panel0, panel1, row0, row1);
-    case Form::Q8: return linear_scaled<Form::Q8>(l, panel0, panel1, row0, row1);
+    case Form::Q4: return linear_integers<Form::Q4>(l, panel0, panel1, row0, row1);
+    case Form::Q8: return linear_integers<Form::Q8>(l, panel0, panel1, row0, row1);
   }
 }
 
 inline float scale_at(Scale s, const uint8_t* p, int i) {
   float x[LANES];
-  switch (s) {
-    case Scale::F32: store(x, load((const float*)p)); break;
-    case Scale::F16: store(x, load_f16((const uint16_t*)p)); break;
-    case Scale::BF16: store(x, load_bf16((const uint16_t*)p)); break;
-  }
+  store(x, load_scale(s, p));
   return x[i];
 }
 

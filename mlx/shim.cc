@@ -13,6 +13,7 @@
 #include "mlx/stream.h"
 #include "mlx/transforms.h"
 #include "mlx/utils.h"
+#include "program.h"
 
 using namespace troupe;
 
@@ -35,6 +36,10 @@ struct mlx_graph {
     cells.push_back(std::make_unique<Cell>(Cell{std::move(a)}));
     return reinterpret_cast<uintptr_t>(cells.back().get());
   }
+};
+
+struct mlx_machine {
+  std::shared_ptr<Machine> it;
 };
 
 static thread_local std::string last_error;
@@ -252,6 +257,45 @@ bool mlx_available(uintptr_t address) {
 uintptr_t mlx_data(uintptr_t address) {
   auto& a = cell(address)->value;
   return a && a->data_shared_ptr() ? reinterpret_cast<uintptr_t>(a->data<char>()) : 0;
+}
+
+int mlx_machine_new(int32_t threads, const char* isa, mlx_machine** out) {
+  return guard("kernels", [&] { *out = new mlx_machine{std::make_shared<Machine>(threads, isa)}; });
+}
+
+void mlx_machine_free(mlx_machine* m) {
+  delete m;
+}
+
+const char* mlx_machine_isa(mlx_machine* m) {
+  return m->it->kernels.name;
+}
+
+int mlx_run(mlx_graph* g, mlx_machine* m, const uintptr_t* in, size_t n_in, const int64_t* words, size_t n_words,
+            const int32_t* ints, size_t n_ints, const float* floats, size_t n_floats, const int64_t* outputs,
+            size_t n_outputs, uintptr_t* out) {
+  return guard(g, "program", [&] {
+    auto results = run(m->it,
+                       Code{{words, words + n_words}, {ints, ints + n_ints}, {floats, floats + n_floats}, {outputs, outputs + n_outputs}},
+                       Args{in, n_in, nullptr, 0, nullptr, 0}.arrays());
+    for (size_t i = 0; i < n_outputs; i++) out[i] = g->own(std::move(results[i]));
+  });
+}
+
+size_t mlx_packed_size(int32_t form, int32_t scale, int32_t n, int32_t k, int32_t group) {
+  return packed_size(Weight{nullptr, Form(form), Scale(scale), n, k, group});
+}
+
+int mlx_pack(mlx_graph* g, int32_t form, int32_t scale, int32_t n, int32_t k, int32_t group, const void* weights,
+             const void* scales, const void* biases, uintptr_t* out) {
+  return guard(g, "pack", [&] {
+    Weight w{nullptr, Form(form), Scale(scale), n, k, group};
+    size_t size = packed_size(w);
+    check_memory(size);
+    auto buffer = mx::allocator::malloc(size);
+    pack(w, weights, scales, biases, static_cast<uint8_t*>(buffer.buffer().raw_ptr()));
+    *out = g->own(mx::array(std::move(buffer), mx::Shape{mx::safe_cast(size / 32), 32}, mx::uint8));
+  });
 }
 
 } // extern "C"

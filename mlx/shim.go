@@ -24,7 +24,10 @@ import (
 
 const built = true
 
-type graphPtr = *C.mlx_graph
+type (
+	graphPtr   = *C.mlx_graph
+	machinePtr = *C.mlx_machine
+)
 
 // failure turns a status into an error. The message is that of the calling OS
 // thread; the one status that can come from a thread that is not locked has none.
@@ -108,6 +111,33 @@ func empty(g graphPtr, size int, d Dtype, shape []int64) (handle, error) {
 func readCell(g graphPtr, h handle, d Dtype, dst []byte) error {
 	return failure(C.mlx_read(g, C.uintptr_t(h), C.int32_t(d),
 		unsafe.Pointer(unsafe.SliceData(dst)), C.size_t(len(dst))))
+}
+
+func newMachine(threads int, isa string) (machinePtr, error) {
+	name := append([]byte(isa), 0)
+	var m machinePtr
+	err := failure(C.mlx_machine_new(C.int32_t(threads), first[C.char](name), &m))
+	return m, err
+}
+
+func freeMachine(m machinePtr)       { C.mlx_machine_free(m) }
+func machineISA(m machinePtr) string { return C.GoString(C.mlx_machine_isa(m)) }
+
+func run(g graphPtr, m machinePtr, in []handle, words []int64, ints []int32, floats []float32, outputs []int64, out []handle) error {
+	return failure(C.mlx_run(g, m,
+		first[C.uintptr_t](in), C.size_t(len(in)),
+		first[C.int64_t](words), C.size_t(len(words)),
+		first[C.int32_t](ints), C.size_t(len(ints)),
+		first[C.float](floats), C.size_t(len(floats)),
+		first[C.int64_t](outputs), C.size_t(len(outputs)), first[C.uintptr_t](out)))
+}
+
+func packWeight(g graphPtr, p Packed, parts [3][]byte) (handle, error) {
+	var out C.uintptr_t
+	at := func(i int) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(parts[i])) }
+	err := failure(C.mlx_pack(g, C.int32_t(p.form), C.int32_t(p.scale), C.int32_t(p.Out), C.int32_t(p.In), C.int32_t(p.group),
+		at(0), at(1), at(2), &out))
+	return handle(out), err
 }
 
 func cellShape(h handle) []int {

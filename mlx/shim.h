@@ -73,6 +73,23 @@ uintptr_t mlx_data(uintptr_t cell); // the address of an evaluated array's data
 
 const char* mlx_op_name(int32_t op);
 
+// A machine runs programs; see program.h. It is used by one thread at a time.
+typedef struct mlx_machine mlx_machine;
+int mlx_machine_new(int32_t threads, const char* isa, mlx_machine** out);
+void mlx_machine_free(mlx_machine* m);
+const char* mlx_machine_isa(mlx_machine* m);
+
+// Builds the primitive of a program. Each of the n_outputs entries of outputs is a number of elements.
+int mlx_run(mlx_graph* g, mlx_machine* m, const uintptr_t* in, size_t n_in, const int64_t* words, size_t n_words,
+            const int32_t* ints, size_t n_ints, const float* floats, size_t n_floats, const int64_t* outputs,
+            size_t n_outputs, uintptr_t* out);
+
+// The packed form of a weight. form and scale are those of kernels.h. scales and
+// biases are null unless it is quantised.
+size_t mlx_packed_size(int32_t form, int32_t scale, int32_t n, int32_t k, int32_t group);
+int mlx_pack(mlx_graph* g, int32_t form, int32_t scale, int32_t n, int32_t k, int32_t group, const void* weights,
+             const void* scales, const void* biases, uintptr_t* out);
+
 #ifdef __cplusplus
 }
 #endif

@@ -7,7 +7,10 @@ package mlx
 
 const built = false
 
-type graphPtr = *struct{}
+type (
+	graphPtr   = *struct{}
+	machinePtr = *struct{}
+)
 
 func threadID() uint64 { return 0 }
 
@@ -47,5 +50,15 @@ func cellShape(h handle) []int    { return nil }
 func cellDtype(h handle) Dtype    { return Bool }
 func cellAvailable(h handle) bool { return false }
 func cellData(h handle) uintptr   { return 0 }
+
+func newMachine(threads int, isa string) (machinePtr, error) { return nil, ErrNotBuilt }
+func freeMachine(m machinePtr)                               {}
+func machineISA(m machinePtr) string                         { return "" }
+
+func run(g graphPtr, m machinePtr, in []handle, words []int64, ints []int32, floats []float32, outputs []int64, out []handle) error {
+	return ErrNotBuilt
+}
+
+func packWeight(g graphPtr, p Packed, parts [3][]byte) (handle, error) { return 0, ErrNotBuilt }
 
 func opName(o op) string { return "" }

@@ -59,7 +59,7 @@ inline V scale2(V a, V n) { return _mm512_scalef_ps(a, n); } // a * 2^n, n whole
 inline I load_i32(const void* p) { return _mm512_loadu_si512(p); }
 inline I load_u8(const uint8_t* p) { return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)p)); }
 inline I and_(I a, int mask) { return _mm512_and_si512(a, _mm512_set1_epi32(mask)); }
-template <int N> inline I shr(I a) { return _mm512_srli_epi32(a, N); }
+inline I shr(I a, int n) { return _mm512_srli_epi32(a, n); }
 inline V to_float(I a) { return _mm512_cvtepi32_ps(a); }
 inline I to_int(V a) { return _mm512_cvtps_epi32(a); } // to nearest
 inline void store_i8(int8_t* p, I a) { _mm_storeu_si128((__m128i*)p, _mm512_cvtepi32_epi8(a)); }
@@ -134,7 +134,7 @@ inline I and_(I v, int mask) {
   __m256i m = _mm256_set1_epi32(mask);
   return {_mm256_and_si256(v.a, m), _mm256_and_si256(v.b, m)};
 }
-template <int N> inline I shr(I v) { return {_mm256_srli_epi32(v.a, N), _mm256_srli_epi32(v.b, N)}; }
+inline I shr(I v, int n) { return {_mm256_srli_epi32(v.a, n), _mm256_srli_epi32(v.b, n)}; }
 inline V to_float(I v) { return {_mm256_cvtepi32_ps(v.a), _mm256_cvtepi32_ps(v.b)}; }
 inline I to_int(V v) { return {_mm256_cvtps_epi32(v.a), _mm256_cvtps_epi32(v.b)}; }
 inline void store_i8(int8_t* p, I v) {
@@ -227,7 +227,7 @@ inline I load_i32(const void* p) {
 }
 inline I load_u8(const uint8_t* p) { TROUPE_EACH(I, p[i]); }
 inline I and_(I a, int mask) { TROUPE_EACH(I, a.v[i] & mask); }
-template <int N> inline I shr(I a) { TROUPE_EACH(I, int32_t(uint32_t(a.v[i]) >> N)); }
+inline I shr(I a, int n) { TROUPE_EACH(I, int32_t(uint32_t(a.v[i]) >> n)); }
 inline V to_float(I a) { TROUPE_EACH(V, float(a.v[i])); }
 inline I to_int(V a) { TROUPE_EACH(I, int32_t(std::nearbyintf(a.v[i]))); }
 inline void store_i8(int8_t* p, I a) {
