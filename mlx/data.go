@@ -157,3 +157,16 @@ func asBytes[T float32 | int32 | uint32 | bool](values []T) []byte {
 	var zero T
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), len(values)*int(unsafe.Sizeof(zero)))
 }
+
+// Memory returns the memory of an evaluated, row-contiguous array on the CPU itself, not a
+// copy. It is valid until the last graph that holds the array is closed; who else uses it
+// meanwhile is up to the caller.
+func (g *Graph) Memory(a Array) ([]byte, error) {
+	if !g.begin(a) {
+		return nil, g.err
+	}
+	if !a.Valid() || !cellAvailable(a.h) {
+		return nil, fmt.Errorf("mlx: memory of an array that is not evaluated")
+	}
+	return memoryAt(cellData(a.h), a.Size()*a.Dtype().Size()), nil
+}

@@ -1,6 +1,7 @@
 package mlx
 
 import (
+	"fmt"
 	"math"
 )
 
@@ -157,7 +158,7 @@ func (p *Program) Linear(layers ...Linear) {
 }
 
 // Cache is the KV memory of one layer. Keys and Values are uint8 arrays
-// [blocks, KVHeads, bytes]; see [CacheBytes].
+// [blocks, KVHeads, bytes]; see cache.h and [Cache.Check].
 type Cache struct {
 	Keys, Values                        Array
 	Bits, KVHeads, HeadDim, BlockTokens int
@@ -285,3 +286,18 @@ func flag(v bool) int64 {
 }
 
 func bits(v float64) int64 { return int64(math.Float64bits(v)) }
+
+// Check returns an error unless the arrays have the size that the kernels expect of them.
+func (c Cache) Check() error {
+	keys, values := cacheBytes(c)
+	for _, side := range []struct {
+		name  string
+		a     Array
+		bytes int
+	}{{"keys", c.Keys, keys}, {"values", c.Values, values}} {
+		if shape := side.a.Shape(); len(shape) != 3 || shape[1] != c.KVHeads || shape[2] != side.bytes || side.a.Dtype() != Uint8 {
+			return fmt.Errorf("mlx: a cache of %d bits has %s of shape %v, want [blocks, %d, %d] bytes", c.Bits, side.name, shape, c.KVHeads, side.bytes)
+		}
+	}
+	return nil
+}

@@ -298,4 +298,9 @@ int mlx_pack(mlx_graph* g, int32_t form, int32_t scale, int32_t n, int32_t k, in
   });
 }
 
+void mlx_cache_bytes(int32_t bits, int32_t head_dim, int32_t block_tokens, size_t* keys, size_t* values) {
+  Cache c{nullptr, nullptr, bits, 1, head_dim, block_tokens};
+  *keys = key_bytes(c), *values = value_bytes(c);
+}
+
 } // extern "C"

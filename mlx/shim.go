@@ -154,4 +154,17 @@ func cellDtype(h handle) Dtype    { return Dtype(C.mlx_dtype(C.uintptr_t(h))) }
 func cellAvailable(h handle) bool { return bool(C.mlx_available(C.uintptr_t(h))) }
 func cellData(h handle) uintptr   { return uintptr(C.mlx_data(C.uintptr_t(h))) }
 
+func cacheBytes(c Cache) (keys, values int) {
+	var k, v C.size_t
+	C.mlx_cache_bytes(C.int32_t(c.Bits), C.int32_t(c.HeadDim), C.int32_t(c.BlockTokens), &k, &v)
+	return int(k), int(v)
+}
+
+// memoryAt makes a slice of C memory.
+func memoryAt(address uintptr, n int) []byte {
+	var p unsafe.Pointer
+	*(*uintptr)(unsafe.Pointer(&p)) = address // memory of C: the garbage collector does not move it
+	return unsafe.Slice((*byte)(p), n)
+}
+
 func opName(o op) string { return C.GoString(C.mlx_op_name(C.int32_t(o))) }

@@ -90,6 +90,9 @@ size_t mlx_packed_size(int32_t form, int32_t scale, int32_t n, int32_t k, int32_
 int mlx_pack(mlx_graph* g, int32_t form, int32_t scale, int32_t n, int32_t k, int32_t group, const void* weights,
              const void* scales, const void* biases, uintptr_t* out);
 
+// The size of one KV head's part of a block of a cache.
+void mlx_cache_bytes(int32_t bits, int32_t head_dim, int32_t block_tokens, size_t* keys, size_t* values);
+
 #ifdef __cplusplus
 }
 #endif

@@ -6,15 +6,12 @@ import (
 	"troupe/runtime"
 )
 
-// batch is a step laid out for the device. The tokens of all rows are flattened
-// and go through the linear layers together; attention goes group by group.
+// batch is a step laid out for MLX's operations. The tokens of all rows are flattened
+// and go through the linear layers together, group after group; attention goes
+// group by group.
 type batch struct {
-	tokens    []int32 // group after group, row after row, in order of position
-	positions []int32 // of each token
-	block     []int32 // where each token's KV is written: the block,
-	slot      []int32 // and the position in it
-	groups    []group
-	wants     []want // rows that want logits, in order of row
+	place
+	groups []group
 }
 
 // group is rows of equally many tokens that attend in one call: decode rows of
@@ -27,30 +24,15 @@ type group struct {
 	ends   []int32 // of each row: positions that exist after this step
 }
 
-// want is a row whose logits are computed.
-type want struct {
-	row   int // in the caller's order
-	token int // index of its last token in batch.tokens
-	n     int // runtime.Row.Want
-}
-
-// newBatch checks the rows against the engine and lays them out. A fault in the
-// rows is an error that names the row; nothing has been computed then.
-func newBatch(rows []runtime.Row, info runtime.EngineInfo) (*batch, error) {
-	if err := runtime.CheckRows(info, rows); err != nil {
-		return nil, err
-	}
+// newBatch lays out rows that have been checked.
+func newBatch(rows []runtime.Row, info runtime.EngineInfo) *batch {
 	b := &batch{}
 	last := make([]int, len(rows))
 	for _, members := range grouped(rows, info) {
 		b.addGroup(rows, members, info, last)
 	}
-	for i, r := range rows {
-		if r.Want != 0 {
-			b.wants = append(b.wants, want{row: i, token: last[i], n: r.Want})
-		}
-	}
-	return b, nil
+	b.ask(rows, last)
+	return b
 }
 
 // grouped puts prefill chunks alone, and decode rows together whose numbers of
@@ -93,14 +75,7 @@ func (b *batch) addGroup(rows []runtime.Row, members []int, info runtime.EngineI
 			}
 			g.tables = append(g.tables, int32(r.Blocks[at]))
 		}
-		for j, token := range r.Tokens {
-			p := r.Start + j
-			b.tokens = append(b.tokens, token)
-			b.positions = append(b.positions, int32(p))
-			b.block = append(b.block, int32(r.Blocks[p/info.BlockTokens]))
-			b.slot = append(b.slot, int32(p%info.BlockTokens))
-		}
-		last[i] = len(b.tokens) - 1
+		last[i] = b.add(&r, info.BlockTokens)
 	}
 	b.groups = append(b.groups, g)
 }

@@ -19,8 +19,7 @@ func TestBatchLayout(t *testing.T) {
 		{Blocks: []runtime.BlockID{15, 16}, Start: 3, Tokens: []int32{7, 8}, Want: runtime.WantAll},   // another chunk
 		{Blocks: []runtime.BlockID{17, 18, 19}, Start: 8, Tokens: []int32{9}, Want: 1 /* 3 blocks */}, //
 	}
-	b, err := newBatch(rows, testInfo)
-	require.NoError(t, err)
+	b := newBatch(rows, testInfo)
 	require.Equal(t, []int32{1, 6, 9, 2, 3, 4, 5, 7, 8}, b.tokens)
 	require.Equal(t, []int32{8, 15, 8, 2, 3, 4, 0, 3, 4}, b.positions)
 	require.Equal(t, []int32{5, 13, 19, 0, 0, 1, 9, 15, 16}, b.block)
@@ -32,11 +31,6 @@ func TestBatchLayout(t *testing.T) {
 		{first: 7, length: 2, blocks: 2, tables: []int32{15, 16}, ends: []int32{5}},
 	}, b.groups)
 	require.Equal(t, []want{{0, 0, 1}, {2, 6, 2}, {3, 1, 3}, {4, 8, runtime.WantAll}, {5, 2, 1}}, b.wants)
-}
-
-func TestBatchRefusesBadRows(t *testing.T) {
-	_, err := newBatch([]runtime.Row{{Blocks: []runtime.BlockID{1}, Tokens: []int32{99}}}, testInfo)
-	require.ErrorContains(t, err, "row 0")
 }
 
 func TestMasks(t *testing.T) {

@@ -2,7 +2,7 @@ package engine
 
 import "troupe/mlx"
 
-// decoder runs a Spec on the device.
+// decoder runs a Spec with MLX's operations.
 type decoder struct {
 	spec    *Spec
 	weights *weights
@@ -23,7 +23,7 @@ type deviceBatch struct {
 type deviceGroup struct {
 	*group
 	table   mlx.Array         // [rows, blocks]
-	zero    mlx.Array         // of the pool's type
+	zero    mlx.Array
 	masks   map[int]mlx.Array // by window; null if every key is seen
 	written mlx.Array
 }

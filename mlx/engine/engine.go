@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"troupe/mlx"
 	"troupe/runtime"
@@ -14,9 +15,10 @@ type Engine struct {
 	info    runtime.EngineInfo
 	thread  *mlx.Thread
 	graph   *mlx.Graph // owns the weights and the pool
-	decoder *decoder
-	logits  []float32 // of the last step; results may point into it
-	closed  bool
+	backend backend
+
+	mu     sync.RWMutex // held for reading while a block is copied
+	closed bool         // written with mu held
 }
 
 var _ runtime.Engine = (*Engine)(nil)
@@ -24,29 +26,39 @@ var _ runtime.Engine = (*Engine)(nil)
 // New loads a folder and allocates the KV pool. The engine has an OS thread of
 // its own, which Close ends.
 func New(folder *Folder, o Options) (*Engine, error) {
-	plan, err := folder.checkedPlan(o)
+	e, err := open(folder, o)
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", folder.Name, err)
+	}
+	return e, nil
+}
+
+func open(folder *Folder, o Options) (*Engine, error) {
+	if err := o.validate(); err != nil {
+		return nil, err
 	}
 	thread, err := mlx.Start(mlx.Options{Device: o.Device})
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{thread: thread, info: runtime.EngineInfo{
-		Vocab: folder.Spec.Vocab, Context: folder.Spec.MaxPositions,
-		BlockTokens: plan.BlockTokens, Blocks: plan.Blocks, BlockBytes: plan.BlockBytes,
-	}}
-	if err := thread.Do(func(c *mlx.Context) error { return e.load(c, folder, o) }); err != nil {
-		return nil, errors.Join(fmt.Errorf("model %s: %w", folder.Name, err), e.Close())
+	o.Device = thread.Device()
+	e := &Engine{thread: thread}
+	plan, err := folder.checkedPlan(o)
+	if err == nil {
+		e.info = runtime.EngineInfo{
+			Vocab: folder.Spec.Vocab, Context: folder.Spec.MaxPositions,
+			BlockTokens: plan.BlockTokens, Blocks: plan.Blocks, BlockBytes: plan.BlockBytes,
+		}
+		err = thread.Do(func(c *mlx.Context) error { return e.load(c, folder, o) })
+	}
+	if err != nil {
+		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil
 }
 
 func (f *Folder) checkedPlan(o Options) (Plan, error) {
-	if err := between("block tokens", o.blockTokens(), 1, 1<<12); err != nil {
-		return Plan{}, err
-	}
-	plan := f.MemoryPlan(o, true)
+	plan := f.MemoryPlan(o)
 	if plan.Blocks < 1 {
 		return Plan{}, fmt.Errorf("the KV memory of %d bytes holds no block of %d bytes", o.KVBytes, plan.BlockBytes)
 	}
@@ -56,17 +68,21 @@ func (f *Folder) checkedPlan(o Options) (Plan, error) {
 func (e *Engine) load(c *mlx.Context, folder *Folder, o Options) error {
 	e.graph = c.NewGraph()
 	l := &loader{context: c, keep: e.graph, folder: folder, float: folder.floatType(c.Device()), progress: o.Progress}
-	w, err := l.load()
-	if err != nil {
-		return err
+	if l.pack = folder.Uncovered(o) == ""; l.pack {
+		x, err := newKernels(l, e.info, o)
+		if err != nil {
+			return err
+		}
+		e.backend = x
+	} else {
+		x, err := newGraph(l, e.thread, e.info, o)
+		if err != nil {
+			return err
+		}
+		e.backend = x
 	}
-	p, err := newPool(e.graph, folder.Spec, e.info.Blocks, e.info.BlockTokens)
-	if err != nil {
-		return err
-	}
-	e.decoder = &decoder{spec: folder.Spec, weights: w, pool: p}
-	e.info.Tensors = p.tensors(folder.Spec)
-	e.info.Tag = tag(folder.digest, l.digest(), c.Device(), e.info.BlockTokens)
+	e.info.Tensors = e.backend.tensors()
+	e.info.Tag = tag(folder.digest, l.digest(), e.backend.numerics(), e.info.BlockTokens)
 	return c.ClearCache()
 }
 
@@ -82,54 +98,59 @@ func (e *Engine) Step(rows []runtime.Row) ([]runtime.Result, error) {
 	if len(rows) == 0 {
 		return nil, nil
 	}
-	b, err := newBatch(rows, e.info)
-	if err != nil {
-		return nil, fmt.Errorf("engine: %w", err)
-	}
-	if err := e.thread.Do(func(c *mlx.Context) error { return e.run(c, b) }); err != nil {
+	if err := runtime.CheckRows(e.info, rows); err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
 	results := make([]runtime.Result, len(rows))
-	for i, w := range b.wants {
-		row := e.logits[i*e.info.Vocab : (i+1)*e.info.Vocab]
-		if results[w.row], err = reduce(row, w.n); err != nil {
-			return nil, fmt.Errorf("engine: row %d: %w", w.row, err)
-		}
+	if err := e.thread.Do(func(c *mlx.Context) error { return e.backend.step(c, rows, results) }); err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
 	}
 	return results, nil
 }
 
-// run computes a batch on the engine's thread and leaves the logits of the rows
-// that want them in e.logits.
-func (e *Engine) run(c *mlx.Context, b *batch) (err error) {
-	if err := e.decoder.pool.intact(); err != nil {
-		return err
+// ReadBlock implements [runtime.Engine].
+func (e *Engine) ReadBlock(b runtime.BlockID, dst []byte) error {
+	return e.copyBlock(b, dst, func() error { return e.backend.readBlock(b, dst) })
+}
+
+// WriteBlock implements [runtime.Engine].
+func (e *Engine) WriteBlock(b runtime.BlockID, src []byte) error {
+	return e.copyBlock(b, src, func() error { return e.backend.writeBlock(b, src) })
+}
+
+func (e *Engine) copyBlock(b runtime.BlockID, data []byte, do func() error) error {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	var err error
+	switch {
+	case e.closed:
+		err = errors.New("the engine is closed")
+	case b < 0 || int(b) >= e.info.Blocks:
+		err = fmt.Errorf("the pool has %d", e.info.Blocks)
+	case int64(len(data)) != e.info.BlockBytes:
+		err = fmt.Errorf("%d bytes, want %d", len(data), e.info.BlockBytes)
+	default:
+		err = do()
 	}
-	g := c.NewGraph()
-	defer func() { err = errors.Join(err, g.Close()) }()
-	logits := e.decoder.forward(g, b)
-	if len(b.wants) == 0 {
-		return g.Eval()
+	if err != nil {
+		return fmt.Errorf("engine: block %d: %w", b, err)
 	}
-	if err := g.Eval(logits); err != nil {
-		return err
-	}
-	if n := len(b.wants) * e.info.Vocab; cap(e.logits) < n {
-		e.logits = make([]float32, n)
-	} else {
-		e.logits = e.logits[:n]
-	}
-	return g.ReadFloat32s(e.logits, logits)
+	return nil
 }
 
 // Close frees the memory on the device and ends the thread. A second Close does
 // nothing.
 func (e *Engine) Close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	if e.closed {
 		return nil
 	}
 	e.closed = true
 	err := e.thread.Do(func(c *mlx.Context) error {
+		if e.backend != nil {
+			e.backend.close()
+		}
 		if e.graph == nil {
 			return nil
 		}

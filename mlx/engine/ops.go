@@ -61,19 +61,9 @@ func (r *rotation) rotate(g *mlx.Graph, x mlx.Array) mlx.Array {
 // ropeWrite rotates q and k and writes k and v, all [tokens, heads, head_dim],
 // into the pool. It returns the rotated q.
 func ropeWrite(g *mlx.Graph, b *deviceBatch, layer int, r *rotation, q, k, v mlx.Array) mlx.Array {
-	b.pool.write(g, b.pool.keys[layer], r.rotate(g, k), b)
-	b.pool.write(g, b.pool.values[layer], v, b)
+	b.pool.keys[layer].write(g, r.rotate(g, k), b)
+	b.pool.values[layer].write(g, v, b)
 	return r.rotate(g, q)
-}
-
-// write stores one K or V vector per token and head at the token's place.
-func (p *pool) write(g *mlx.Graph, s *mlx.Slot, x mlx.Array, b *deviceBatch) {
-	shape := x.Shape()
-	if shape == nil {
-		return // the graph failed before
-	}
-	update := g.Reshape(g.AsType(x, mlx.Float16), shape[0], 1, shape[1], 1, shape[2])
-	g.Scatter(s, update, []int{0, 2}, b.block, b.slot)
 }
 
 // attend returns the attention of every token over its row's blocks, as
@@ -94,26 +84,13 @@ func (d *deviceGroup) attend(g *mlx.Graph, p *pool, layer int, a *Attention, q m
 	if len(d.ends)*d.length != q.Dim(0) {
 		q = g.Slice(q, []int{d.first, 0, 0}, []int{d.first + tokens, a.Heads, a.HeadDim})
 	}
-	dtype := q.Dtype()
+	blockTokens := p.form.blockTokens
 	q = g.Transpose(g.Reshape(q, rows, d.length, a.Heads, a.HeadDim), 0, 2, 1, 3)
-	k := d.gather(g, p, p.keys[layer], a)
-	v := d.gather(g, p, p.values[layer], a)
-	if written := d.writtenKeys(g, p.blockTokens); written != (mlx.Array{}) {
-		v = g.Where(written, v, d.zero)
+	k := p.keys[layer].gather(g, d, blockTokens, q.Dtype())
+	v := p.values[layer].gather(g, d, blockTokens, q.Dtype())
+	if written := d.writtenKeys(g, blockTokens); written != (mlx.Array{}) {
+		v = g.Where(written, v, g.AsType(d.zero, q.Dtype()))
 	}
-	out := g.Attention(q, g.AsType(k, dtype), g.AsType(v, dtype), mlx.Attention{
-		Scale: a.Scale, Mask: d.maskFor(g, a.Window, p.blockTokens),
-	})
+	out := g.Attention(q, k, v, mlx.Attention{Scale: a.Scale, Mask: d.maskFor(g, a.Window, blockTokens)})
 	return g.Reshape(g.Transpose(out, 0, 2, 1, 3), tokens, a.Heads*a.HeadDim)
-}
-
-// gather collects the blocks of each row: [rows, kv_heads, keys, head_dim].
-func (d *deviceGroup) gather(g *mlx.Graph, p *pool, s *mlx.Slot, a *Attention) mlx.Array {
-	rows, keys := len(d.ends), d.blocks*p.blockTokens
-	x := g.Take(s.Array(), d.table, 0) // [rows, blocks, kv_heads, block_tokens, head_dim]
-	x = g.Reshape(g.Transpose(x, 0, 2, 1, 3, 4), rows, a.KVHeads, keys, a.HeadDim)
-	if want := d.keys(p.blockTokens); want < keys {
-		x = g.Slice(x, []int{0, 0, 0, 0}, []int{rows, a.KVHeads, want, a.HeadDim})
-	}
-	return x
 }

@@ -4,33 +4,38 @@ package engine
 type Plan struct {
 	Weights       int64 // bytes of the weights on the device
 	Files         int64 // bytes of the weights in the folder
+	KVBits        int
 	KVPerToken    int64 // bytes of one position over all layers
 	BlockTokens   int
 	BlockBytes    int64
 	Blocks        int
 	PoolBytes     int64 // Blocks * BlockBytes
 	ContextBlocks int   // blocks of one agent that fills the context
+	// Uncovered says why the model runs on MLX's operations and not on the kernels of this
+	// program; empty if it does run on them.
+	Uncovered string
 }
 
 // DefaultBlockTokens is the block size when Options leave it open.
 const DefaultBlockTokens = 32
 
-// MemoryPlan computes the plan of a folder. widen says that 16-bit weights are
-// kept as float32, which is so on the CPU (see weights.go).
-func (f *Folder) MemoryPlan(o Options, widen bool) Plan {
+// MemoryPlan computes the plan of a folder on the CPU.
+func (f *Folder) MemoryPlan(o Options) Plan {
+	uncovered := f.Uncovered(o)
+	form := o.kvForm(uncovered == "")
 	p := Plan{
-		KVPerToken:  f.Spec.KVBytesPerToken(),
-		BlockTokens: o.blockTokens(),
-		Blocks:      o.Blocks,
+		Uncovered: uncovered, KVBits: form.bits,
+		BlockTokens: form.blockTokens, BlockBytes: form.blockBytes(f.Spec),
+		Blocks: o.Blocks,
 	}
+	p.KVPerToken = (p.BlockBytes + int64(p.BlockTokens) - 1) / int64(p.BlockTokens)
 	for _, t := range f.tensors() {
 		p.Files += t.Bytes
 		p.Weights += t.Bytes
-		if widen && (t.DType == "F16" || t.DType == "BF16") {
-			p.Weights += t.Bytes
+		if uncovered != "" && (t.DType == "F16" || t.DType == "BF16") {
+			p.Weights += t.Bytes // MLX's operations are only exact on the CPU in float32
 		}
 	}
-	p.BlockBytes = p.KVPerToken * int64(p.BlockTokens)
 	p.ContextBlocks = (f.Spec.MaxPositions + p.BlockTokens - 1) / p.BlockTokens
 	switch {
 	case o.Blocks != 0:

@@ -12,8 +12,8 @@ import (
 // are an error: the row's own arithmetic overflowed, or its weights are broken.
 func reduce(logits []float32, want int) (runtime.Result, error) {
 	r := runtime.Result{LogSumExp: runtime.LogSumExp(logits)}
-	if f := float64(r.LogSumExp); math.IsNaN(f) || math.IsInf(f, 0) {
-		return runtime.Result{}, fmt.Errorf("the logits are not finite (log-sum-exp %g)", f)
+	if err := finite(r.LogSumExp); err != nil {
+		return runtime.Result{}, err
 	}
 	if want == runtime.WantAll {
 		r.Logits = logits
@@ -21,4 +21,11 @@ func reduce(logits []float32, want int) (runtime.Result, error) {
 	}
 	r.Top = runtime.TopOf(logits, want)
 	return r, nil
+}
+
+func finite(logSumExp float32) error {
+	if f := float64(logSumExp); math.IsNaN(f) || math.IsInf(f, 0) {
+		return fmt.Errorf("the logits are not finite (log-sum-exp %g)", f)
+	}
+	return nil
 }

@@ -61,16 +61,6 @@ const (
 	maxPositions = 1 << 30
 )
 
-// KVBytesPerToken is the memory one position takes over all layers, K and V,
-// in 16-bit form.
-func (s *Spec) KVBytesPerToken() int64 {
-	var n int64
-	for _, l := range s.Layers {
-		n += 2 * 2 * int64(l.Attention.KVHeads) * int64(l.Attention.HeadDim)
-	}
-	return n
-}
-
 func (s *Spec) validate() error {
 	if err := between("vocab_size", s.Vocab, 1, maxVocab); err != nil {
 		return err

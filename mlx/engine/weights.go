@@ -14,6 +14,8 @@ import (
 
 // linear is a linear layer on the device.
 type linear struct {
+	// packed is the weight for the kernels; weight, scales and biases are null then.
+	packed mlx.Packed
 	// weight is [In, Out], the transpose of what the file holds; or, when quant
 	// is set, packed words [Out, In*Bits/32].
 	weight         mlx.Array
@@ -48,6 +50,7 @@ type loader struct {
 	// converted to it here, once: an operation on mixed types would convert the
 	// weight on each call.
 	float    mlx.Dtype
+	pack     bool // linear weights for the kernels
 	progress func(done, total int64)
 
 	done, total int64
@@ -107,11 +110,11 @@ func (l *loader) layer(n *LayerLayout) layerWeights {
 // embedding loads the embedding for looking up, and as a linear layer too if it
 // is tied.
 func (l *loader) embedding(n *Linear, tied bool) (w linear, rows mlx.Array) {
-	if n.Quant == nil && !tied {
+	if n.Quant == nil && !tied && !l.pack {
 		return linear{}, l.tensor(n.Path + ".weight")
 	}
 	w = l.linear(n)
-	if n.Quant == nil {
+	if n.Quant == nil && !l.pack {
 		rows = l.keep.Transpose(w.weight)
 		l.eval(rows)
 	}
@@ -120,17 +123,42 @@ func (l *loader) embedding(n *Linear, tied bool) (w linear, rows mlx.Array) {
 
 func (l *loader) linear(n *Linear) linear {
 	var w linear
-	if n.Quant != nil {
+	switch {
+	case l.pack:
+		w.packed = l.packed(n)
+	case n.Quant != nil:
 		w.quant = mlx.Quantization{GroupSize: n.Quant.Group, Bits: n.Quant.Bits}
 		w.weight = l.tensor(n.Path + ".weight")
 		w.scales, w.biases = l.tensor(n.Path+".scales"), l.tensor(n.Path+".biases")
-	} else {
+	default:
 		w.weight = l.read(n.Path+".weight", l.transpose)
 	}
 	if n.Bias {
 		w.bias = l.tensor(n.Path + ".bias")
 	}
 	return w
+}
+
+// packed loads a weight for the kernels.
+func (l *loader) packed(n *Linear) mlx.Packed {
+	t, weight := l.bytes(n.Path + ".weight")
+	var scales, biases []byte
+	if n.Quant != nil {
+		t, scales = l.bytes(n.Path + ".scales")
+		_, biases = l.bytes(n.Path + ".biases")
+	}
+	if l.err != nil {
+		return mlx.Packed{}
+	}
+	dtype, ok := deviceType(t.DType)
+	if !ok {
+		l.err = fmt.Errorf("%s: %s: dtype %s cannot be loaded", t.File, n.Path, t.DType)
+		return mlx.Packed{}
+	}
+	if n.Quant == nil {
+		return l.keep.Pack(weight, dtype, n.Out, n.In)
+	}
+	return l.keep.PackQuantised(weight, scales, biases, dtype, n.Out, n.In, mlx.Quantization{GroupSize: n.Quant.Group, Bits: n.Quant.Bits})
 }
 
 // transpose really moves the elements on the CPU: the BLAS of MLX's wheel takes
@@ -156,26 +184,38 @@ func (l *loader) tensor(name string) mlx.Array {
 }
 
 func (l *loader) read(name string, arrange func(*mlx.Graph, mlx.Array) mlx.Array) mlx.Array {
-	if l.err != nil || name == "" {
+	if name == "" {
 		return mlx.Array{}
 	}
-	t := l.folder.Index.Tensors[name]
-	data, err := readTensor(l.folder.fsys, t)
-	if err != nil {
-		l.err = fmt.Errorf("%s: tensor %q: %w", t.File, name, err)
+	t, data := l.bytes(name)
+	if l.err != nil {
 		return mlx.Array{}
 	}
-	fmt.Fprintf(l.sums, "%s %s %v %08x\n", name, t.DType, t.Shape, crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)))
 	a, err := l.upload(t, data, arrange)
 	if err != nil {
 		l.err = fmt.Errorf("%s: tensor %q: %w", t.File, name, err)
 		return mlx.Array{}
 	}
+	return a
+}
+
+// bytes reads a tensor, and counts it.
+func (l *loader) bytes(name string) (Tensor, []byte) {
+	t := l.folder.Index.Tensors[name]
+	if l.err != nil {
+		return t, nil
+	}
+	data, err := readTensor(l.folder.fsys, t)
+	if err != nil {
+		l.err = fmt.Errorf("%s: tensor %q: %w", t.File, name, err)
+		return t, nil
+	}
+	fmt.Fprintf(l.sums, "%s %s %v %08x\n", name, t.DType, t.Shape, crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)))
 	l.done += t.Bytes
 	if l.progress != nil {
 		l.progress(l.done, l.total)
 	}
-	return a
+	return t, data
 }
 
 func (l *loader) upload(t Tensor, data []byte, arrange func(*mlx.Graph, mlx.Array) mlx.Array) (_ mlx.Array, err error) {
