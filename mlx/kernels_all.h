@@ -6,6 +6,8 @@
 #include "dot.h"
 #include "linear.h"
 #include "arrange.h"
+#include "cache.h"
+#include "attend.h"
 
 namespace troupe::TROUPE_ISA {
 
@@ -15,6 +17,12 @@ const Kernels kernels = {
     .linear = TROUPE_ISA::linear,
     .lookup = TROUPE_ISA::lookup,
     .norm = TROUPE_ISA::norm,
+    .rope_write = TROUPE_ISA::rope_write,
+    .attend_scratch = TROUPE_ISA::attend_scratch,
+    .attend_parts = TROUPE_ISA::attend_parts,
+    .attend = TROUPE_ISA::attend,
+    .merge_parts = TROUPE_ISA::merge_parts,
+    .merge = TROUPE_ISA::merge,
 };
 
 } // namespace troupe::TROUPE_ISA
