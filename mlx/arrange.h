@@ -13,6 +13,19 @@ inline float inverse_rms(const float* x, int k, float eps) {
   return 1 / std::sqrt(sum(squares) / float(k) + eps);
 }
 
+inline void norm(const float* x, const float* weight, float eps, float* dst, int k, int row0, int row1) {
+  for (int row = row0; row < row1; row++) {
+    const float* from = x + size_t(row) * k;
+    float* to = dst + size_t(row) * k;
+    V r = set1(inverse_rms(from, k, eps));
+    for (int i = 0; i < k; i += LANES) {
+      V v = mul(load_n(from + i, k - i), r);
+      if (weight) v = mul(v, load_n(weight + i, k - i));
+      store_n(to + i, v, k - i);
+    }
+  }
+}
+
 inline V silu(V x) { return div(x, add(set1(1), exp(sub(zero(), x)))); }
 
 // x * sigmoid(2u), which is x/2 * (1 + tanh(u)).

@@ -68,6 +68,25 @@ struct Cache {
   int kv_heads, head_dim, block_tokens;
 };
 
+// Inputs of a quantised key or value that share a scale.
+constexpr int KV_GROUP = 64;
+
+// The size of one KV head's part of a block. Static, because inline functions that all
+// instruction sets share might come from the wrong one.
+static inline size_t round_up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
+static inline int kv_groups(const Cache& c) { return (c.head_dim + KV_GROUP - 1) / KV_GROUP; }
+static inline int key_lanes(const Cache& c) { return int(round_up(size_t(c.block_tokens), 16)); } // of a block
+static inline size_t key_bytes(const Cache& c) {
+  const size_t lanes = size_t(key_lanes(c));
+  return lanes * c.head_dim * c.bits / 8 + (c.bits == 16 ? 0 : lanes * kv_groups(c) * 4);
+}
+static inline size_t value_row(const Cache& c) { // bytes of a position, without its scales
+  return round_up(size_t(c.head_dim), c.bits == 4 ? 32 : 16) * c.bits / 8;
+}
+static inline size_t value_bytes(const Cache& c) {
+  return c.block_tokens * (value_row(c) + (c.bits == 16 ? 0 : size_t(kv_groups(c)) * 4));
+}
+
 // Rotates queries and keys, after their norm, and writes keys and values to the cache.
 struct RopeWrite {
   int rows, heads;
@@ -122,10 +141,10 @@ struct Kernels {
   void (*lookup)(const Weight&, const int32_t* tokens, float* dst, int row0, int row1);
   void (*rope_write)(const RopeWrite&, int row0, int row1);
 
-  // Attention is computed in parts, which are independent, and then merged in parts.
-  // Scratch is shared by all of them; its size is in floats.
+  // Attention takes attend_scratch floats, which attend_parts prepares; then all parts of
+  // attend, in any order, and when they are done all parts of merge.
   size_t (*attend_scratch)(const Attend&);
-  int (*attend_parts)(const Attend&);
+  int (*attend_parts)(const Attend&, float* scratch);
   void (*attend)(const Attend&, float* scratch, int part);
   int (*merge_parts)(const Attend&);
   void (*merge)(const Attend&, const float* scratch, int part);

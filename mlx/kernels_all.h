@@ -6,6 +6,8 @@
 #include "dot.h"
 #include "linear.h"
 #include "arrange.h"
+#include "cache.h"
+#include "attend.h"
 
 namespace troupe::TROUPE_ISA {
 
@@ -14,6 +16,16 @@ const Kernels kernels = {
     .arrange = TROUPE_ISA::arrange,
     .linear = TROUPE_ISA::linear,
     .lookup = TROUPE_ISA::lookup,
+    .rope_write = TROUPE_ISA::rope_write,
+    .attend_scratch = TROUPE_ISA::attend_scratch,
+    .attend_parts = TROUPE_ISA::attend_parts,
+    .attend = TROUPE_ISA::attend,
+    .merge_parts = TROUPE_ISA::merge_parts,
+    .merge = TROUPE_ISA::merge,
+    .reduce_scratch = nullptr,
+    .reduce_parts = nullptr,
+    .reduce = nullptr,
+    .reduce_merge = nullptr,
 };
 
 } // namespace troupe::TROUPE_ISA

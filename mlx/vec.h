@@ -63,6 +63,7 @@ inline I shr(I a, int n) { return _mm512_srli_epi32(a, n); }
 inline V to_float(I a) { return _mm512_cvtepi32_ps(a); }
 inline I to_int(V a) { return _mm512_cvtps_epi32(a); } // to nearest
 inline void store_i8(int8_t* p, I a) { _mm_storeu_si128((__m128i*)p, _mm512_cvtepi32_epi8(a)); }
+inline void store_u8(uint8_t* p, I a) { _mm_storeu_si128((__m128i*)p, _mm512_cvtepi32_epi8(a)); }
 
 #elif defined(TROUPE_AVX2)
 
@@ -140,6 +141,10 @@ inline I to_int(V v) { return {_mm256_cvtps_epi32(v.a), _mm256_cvtps_epi32(v.b)}
 inline void store_i8(int8_t* p, I v) {
   __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(v.a, v.b), 0xd8);
   _mm_storeu_si128((__m128i*)p, _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)));
+}
+inline void store_u8(uint8_t* p, I v) {
+  __m256i words = _mm256_permute4x64_epi64(_mm256_packus_epi32(v.a, v.b), 0xd8);
+  _mm_storeu_si128((__m128i*)p, _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)));
 }
 
 #else
@@ -233,10 +238,17 @@ inline I to_int(V a) { TROUPE_EACH(I, int32_t(std::nearbyintf(a.v[i]))); }
 inline void store_i8(int8_t* p, I a) {
   for (int i = 0; i < LANES; i++) p[i] = int8_t(a.v[i]);
 }
+inline void store_u8(uint8_t* p, I a) {
+  for (int i = 0; i < LANES; i++) p[i] = uint8_t(a.v[i]);
+}
 
 #undef TROUPE_EACH
 
 #endif
+
+inline void prefetch(const void* p) { __builtin_prefetch(p); }
+
+template <int N> inline I shr(I a) { return shr(a, N); }
 
 // The lanes are added in the same order everywhere: halves upon halves.
 inline float sum(V v) {

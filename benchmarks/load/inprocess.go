@@ -108,7 +108,7 @@ func measureBatch(ctx context.Context, o options) (report, error) {
 	if err != nil {
 		return r, err
 	}
-	eng, err := engine.New(folder, engine.Options{Blocks: agents * folder.MemoryPlan(engine.Options{}, true).ContextBlocks})
+	eng, err := engine.New(folder, engine.Options{Blocks: agents * folder.MemoryPlan(engine.Options{}).ContextBlocks})
 	if err != nil {
 		return r, err
 	}

@@ -25,7 +25,7 @@ func (c *modelsCheckCmd) Run(con *console) error {
 	if err != nil {
 		return err
 	}
-	plan := folder.MemoryPlan(engine.Options{KVBytes: int64(c.KVMemory.orDefault()), BlockTokens: c.BlockTokens}, true)
+	plan := folder.MemoryPlan(engine.Options{KVBytes: int64(c.KVMemory.orDefault()), BlockTokens: c.BlockTokens})
 	w := tabwriter.NewWriter(con.out, 0, 0, 2, ' ', 0)
 	for _, row := range append(describe(folder), takes(plan)...) {
 		fmt.Fprintf(w, "%s\t%s\n", row[0], row[1])

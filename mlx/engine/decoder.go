@@ -22,7 +22,7 @@ type deviceBatch struct {
 // asks for them, its masks.
 type deviceGroup struct {
 	*group
-	table   mlx.Array         // [rows, blocks]
+	table   mlx.Array // [rows, blocks]
 	zero    mlx.Array
 	masks   map[int]mlx.Array // by window; null if every key is seen
 	written mlx.Array

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"testing"
@@ -20,20 +21,20 @@ var varied = []string{"llama-f32", "llama-bf16-window", "llama-f32-dynamic", "qw
 func TestConformance(t *testing.T) {
 	requireMLX(t)
 	for _, name := range varied {
-		t.Run(name, func(t *testing.T) {
-			enginetest.Run(t, func(t *testing.T) runtime.Engine {
-				folder, err := ReadFolder(os.DirFS("testdata/parity/"+name), name)
-				require.NoError(t, err)
-				e, err := New(folder, Options{Blocks: 64, BlockTokens: 8, Device: mlx.CPU})
-				require.NoError(t, err)
-				return e
+		for _, reference := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s/reference=%v", name, reference), func(t *testing.T) {
+				enginetest.Run(t, func(t *testing.T) runtime.Engine {
+					e, err := New(readFolderAt(t, "testdata/parity/"+name), Options{Blocks: 64, BlockTokens: 8, Device: mlx.CPU, Reference: reference})
+					require.NoError(t, err)
+					return e
+				})
 			})
-		})
+		}
 	}
 }
 
 func TestInfo(t *testing.T) {
-	e := newEngine(t, "testdata/parity/llama-f32", Options{KVBytes: 1 << 20, BlockTokens: 16})
+	e := newEngine(t, "testdata/parity/llama-f32", Options{KVBytes: 1 << 20, BlockTokens: 16, Reference: true})
 	info := e.Info()
 	require.Equal(t, 256, info.Vocab)
 	require.Equal(t, 512, info.Context)

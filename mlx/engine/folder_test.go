@@ -16,7 +16,7 @@ func TestReadFolder(t *testing.T) {
 	require.Equal(t, "llama", folder.Spec.Family)
 	require.Equal(t, 64, folder.Model.Context)
 	require.Nil(t, folder.Layout.Head)
-	require.EqualValues(t, 2*2*4, folder.Spec.KVBytesPerToken())
+	require.EqualValues(t, 2*2*4, folder.MemoryPlan(Options{Reference: true}).KVPerToken)
 	require.Nil(t, folder.Model.Template)
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"os"
 	"slices"
@@ -11,9 +12,37 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"troupe/mlx"
 	"troupe/runtime/chat"
 	"troupe/runtime/model"
 )
+
+// forEachForm runs a test for both backends and every form of the cache.
+func forEachForm(t *testing.T, test func(t *testing.T, o Options)) {
+	for _, reference := range []bool{true, false} {
+		for _, bits := range []int{16, 8, 4} {
+			t.Run(fmt.Sprintf("reference=%v/bits=%d", reference, bits), func(t *testing.T) {
+				test(t, Options{Reference: reference, KVBits: bits})
+			})
+		}
+	}
+}
+
+// forEachISA runs a test for every instruction set that the machine has.
+func forEachISA(t *testing.T, test func(t *testing.T, o Options)) {
+	requireMLX(t)
+	for _, isa := range []string{"avx512", "avx2", "portable"} {
+		t.Run(isa, func(t *testing.T) {
+			k, err := mlx.NewKernels(mlx.KernelOptions{ISA: isa})
+			if err != nil && isa != "portable" {
+				t.Skip(err)
+			}
+			require.NoError(t, err)
+			k.Close()
+			test(t, Options{ISA: isa})
+		})
+	}
+}
 
 // entry is a tensor of a safetensors file under construction.
 type entry struct {

@@ -21,31 +21,53 @@ type conversation struct {
 
 // TestRowsAreIndependentBitForBit runs the same conversations alone and
 // together, with prompts cut at random and rows that pause at random, and wants
-// the very same logits, not only the same tokens.
+// the very same logits, not only the same tokens: with MLX's operations, and with
+// the kernels for each instruction set, precision and form of the cache, alone on one
+// thread and together on two.
 func TestRowsAreIndependentBitForBit(t *testing.T) {
 	for _, name := range varied {
 		t.Run(name, func(t *testing.T) {
-			e := newEngine(t, "testdata/parity/"+name, Options{Blocks: 48, BlockTokens: 4})
-			var prompts [][]int32
-			for i, length := range []int{1, 2, 13, 23, 4, 17} {
-				prompt := make([]int32, length)
-				for j := range prompt {
-					prompt[j] = int32((i*31 + j*17) % e.info.Vocab)
+			t.Run("operations", func(t *testing.T) { requireIndependent(t, name, Options{Reference: true}, 4) })
+			forEachISA(t, func(t *testing.T, o Options) {
+				for _, activations := range []Activations{Int8, Float32} {
+					for _, bits := range []int{16, 8, 4} {
+						o.Activations, o.KVBits = activations, bits
+						requireIndependent(t, name, o, 3)
+					}
 				}
-				prompts = append(prompts, prompt)
-			}
-			requireIndependent(t, e, prompts, 10, 4)
+			})
 		})
 	}
 }
 
-// requireIndependent compares the prompts, each run alone, with several jumbled
-// runs, and returns them as they ran alone.
-func requireIndependent(t *testing.T, e *Engine, prompts [][]int32, n int, seeds uint64) []*conversation {
+// requireIndependent compares prompts that run alone with several jumbled runs.
+func requireIndependent(t *testing.T, name string, o Options, seeds uint64) {
 	t.Helper()
-	alone := converse(t, e, rand.New(rand.NewPCG(1, 1)), prompts, n, false)
+	o.Blocks, o.BlockTokens = 48, 4
+	o.Threads = 1
+	one := newEngine(t, "testdata/parity/"+name, o)
+	o.Threads = 2
+	two := newEngine(t, "testdata/parity/"+name, o)
+	var prompts [][]int32
+	for i, length := range []int{1, 2, 13, 23, 4, 17} {
+		prompt := make([]int32, length)
+		for j := range prompt {
+			prompt[j] = int32((i*31 + j*17) % one.info.Vocab)
+		}
+		prompts = append(prompts, prompt)
+	}
+	compareRuns(t, one, two, prompts, 10, seeds)
+	require.NoError(t, one.Close())
+	require.NoError(t, two.Close())
+}
+
+// compareRuns compares the prompts, each run alone on one engine, with several jumbled runs
+// on another, and returns them as they ran alone.
+func compareRuns(t *testing.T, one, two *Engine, prompts [][]int32, n int, seeds uint64) []*conversation {
+	t.Helper()
+	alone := converse(t, one, rand.New(rand.NewPCG(1, 1)), prompts, n, false)
 	for seed := range seeds {
-		together := converse(t, e, rand.New(rand.NewPCG(seed, 2)), prompts, n, true)
+		together := converse(t, two, rand.New(rand.NewPCG(seed, 2)), prompts, n, true)
 		for i := range alone {
 			require.Equal(t, alone[i].tokens, together[i].tokens, "seed %d, conversation %d", seed, i)
 			require.Equal(t, alone[i].logits, together[i].logits, "seed %d, conversation %d", seed, i)

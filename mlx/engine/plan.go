@@ -31,10 +31,7 @@ func (f *Folder) MemoryPlan(o Options) Plan {
 	p.KVPerToken = (p.BlockBytes + int64(p.BlockTokens) - 1) / int64(p.BlockTokens)
 	for _, t := range f.tensors() {
 		p.Files += t.Bytes
-		p.Weights += t.Bytes
-		if uncovered != "" && (t.DType == "F16" || t.DType == "BF16") {
-			p.Weights += t.Bytes // MLX's operations are only exact on the CPU in float32
-		}
+		p.Weights += loaded(t, uncovered == "")
 	}
 	p.ContextBlocks = (f.Spec.MaxPositions + p.BlockTokens - 1) / p.BlockTokens
 	switch {
@@ -50,3 +47,15 @@ func (f *Folder) MemoryPlan(o Options) Plan {
 
 // maxBlocks keeps block ids and MLX's dimensions within an int32.
 const maxBlocks = 1 << 24
+
+// loaded is what a tensor takes in memory on the CPU. The kernels take weights as they are, in
+// panels of sixteen outputs, and vectors in float32; MLX's operations are only exact in float32.
+func loaded(t Tensor, kernels bool) int64 {
+	if kernels && len(t.Shape) == 2 {
+		return t.Bytes / t.Shape[0] * int64(roundUp(int(t.Shape[0]), 16))
+	}
+	if t.DType == "F16" || t.DType == "BF16" {
+		return 2 * t.Bytes
+	}
+	return t.Bytes
+}

@@ -123,11 +123,12 @@ func TestMemoryPlan(t *testing.T) {
 		require.NoError(t, err)
 		values += n
 	}
-	plan := folder.MemoryPlan(Options{BlockTokens: 8}, true)
+	plan := folder.MemoryPlan(Options{BlockTokens: 8, Reference: true})
 	require.Equal(t, Plan{
-		Weights: 4 * values, Files: 2 * values, KVPerToken: 16, BlockTokens: 8,
-		BlockBytes: 128, Blocks: 8, PoolBytes: 1024, ContextBlocks: 8,
+		Weights: 4 * values, Files: 2 * values, KVBits: 16, KVPerToken: 16, BlockTokens: 8,
+		BlockBytes: 128, Blocks: 8, PoolBytes: 1024, ContextBlocks: 8, Uncovered: "MLX's operations were asked for",
 	}, plan)
-	require.Equal(t, 3, folder.MemoryPlan(Options{BlockTokens: 8, KVBytes: 500}, false).Blocks)
-	require.Equal(t, 2*values, folder.MemoryPlan(Options{}, false).Weights)
+	require.Equal(t, 3, folder.MemoryPlan(Options{BlockTokens: 8, KVBytes: 500, Reference: true}).Blocks)
+	// For the kernels a head of four numbers is filled up to vectors of sixteen.
+	require.EqualValues(t, 2*(16*4)+2*(16*16), folder.MemoryPlan(Options{BlockTokens: 16}).BlockBytes)
 }

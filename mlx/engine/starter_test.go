@@ -30,7 +30,7 @@ func TestStarter(t *testing.T) {
 		prompts = append(prompts, prompt)
 	}
 	var answers []string
-	for _, c := range requireIndependent(t, e, prompts, 40, 2) {
+	for _, c := range compareRuns(t, e, e, prompts, 40, 2) {
 		end := slices.IndexFunc(c.tokens, m.Stops)
 		if end < 0 {
 			end = len(c.tokens)
