@@ -23,18 +23,20 @@ func TestServeHasDefaults(t *testing.T) {
 	cmds, err := parse(t, "serve")
 	require.NoError(t, err)
 	require.Equal(t, serveCmd{
-		modelFlag: modelFlag{"starter"}, Listen: "127.0.0.1:8000", Drain: 30 * time.Second,
+		modelFlag: modelFlag{"starter"}, engineFlags: engineFlags{KVBits: 16, CPUActivations: "int8", CPUISA: "auto"}, Listen: "127.0.0.1:8000", Drain: 30 * time.Second,
 		CORSOrigins: []string{"http://localhost:3000"}, LogFormat: "text",
 	}, cmds.Serve)
 }
 
 func TestEveryFlagOfServeComesFromTheEnvironment(t *testing.T) {
 	values := map[string]string{
-		"MODEL": "/models/m", "LISTEN": "[::1]:9", "DATA": "/d", "KV_MEMORY": "3GiB", "BLOCK_TOKENS": "16", "MAX_BATCH": "8", "MAX_QUEUE": "9",
+		"MODEL": "/models/m", "LISTEN": "[::1]:9", "DATA": "/d", "KV_MEMORY": "3GiB", "BLOCK_TOKENS": "16", "KV_BITS": "4", "THREADS": "3", "CPU_ACTIVATIONS": "f32", "CPU_ISA": "avx2", "MAX_BATCH": "8", "MAX_QUEUE": "9",
 		"PREFILL_CHUNK": "64", "DRAIN": "5s", "STRICT_MODELS": "true", "CORS_ORIGINS": "http://a,http://b", "LOG_FORMAT": "json",
 	}
 	want := serveCmd{
-		modelFlag: modelFlag{"/models/m"}, Listen: "[::1]:9", Data: "/d", KVMemory: 3 << 30, BlockTokens: 16, MaxBatch: 8, MaxQueue: 9,
+		modelFlag:   modelFlag{"/models/m"},
+		engineFlags: engineFlags{KVMemory: 3 << 30, KVBits: 4, BlockTokens: 16, Threads: 3, CPUActivations: "f32", CPUISA: "avx2"},
+		Listen:      "[::1]:9", Data: "/d", MaxBatch: 8, MaxQueue: 9,
 		PrefillChunk: 64, Drain: 5 * time.Second, StrictModels: true, CORSOrigins: []string{"http://a", "http://b"}, LogFormat: "json",
 	}
 	for _, prefix := range prefixes() {

@@ -14,9 +14,8 @@ type modelsCmd struct {
 }
 
 type modelsCheckCmd struct {
-	Dir         string   `arg:"" default:"starter" help:"Model folder, or 'starter'."`
-	KVMemory    byteSize `name:"kv-memory" default:"auto" placeholder:"SIZE" help:"Memory for the KV pool, as for serve (${default})."`
-	BlockTokens int      `placeholder:"N" help:"Positions per KV block, as for serve."`
+	Dir string `arg:"" default:"starter" help:"Model folder, or 'starter'."`
+	engineFlags
 }
 
 // Run reads everything in the folder but the contents of the weights, so it takes a moment however large the model is.
@@ -25,7 +24,7 @@ func (c *modelsCheckCmd) Run(con *console) error {
 	if err != nil {
 		return err
 	}
-	plan := folder.MemoryPlan(engine.Options{KVBytes: int64(c.KVMemory.orDefault()), BlockTokens: c.BlockTokens})
+	plan := folder.MemoryPlan(c.options())
 	w := tabwriter.NewWriter(con.out, 0, 0, 2, ' ', 0)
 	for _, row := range append(describe(folder), takes(plan)...) {
 		fmt.Fprintf(w, "%s\t%s\n", row[0], row[1])
@@ -57,9 +56,14 @@ func describe(f *engine.Folder) [][2]string {
 // takes says what serving a model takes in memory.
 func takes(p engine.Plan) [][2]string {
 	size := func(n int64) string { return humanize.IBytes(uint64(n)) }
+	kernels := "yes"
+	if p.Uncovered != "" {
+		kernels = "no, MLX's operations: " + p.Uncovered
+	}
 	return [][2]string{
+		{"kernels on the CPU", kernels},
 		{"weights", fmt.Sprintf("%s in files, %s in memory on the CPU", size(p.Files), size(p.Weights))},
-		{"KV per token", size(p.KVPerToken)},
+		{"KV per token", fmt.Sprintf("%s in %d bits", size(p.KVPerToken), p.KVBits)},
 		{"KV pool", fmt.Sprintf("%s: %s blocks of %d tokens", size(p.PoolBytes), humanize.Comma(int64(p.Blocks)), p.BlockTokens)},
 		{"agents in the pool", fmt.Sprintf("%s tokens in all, or %d agents that fill the context", humanize.Comma(int64(p.Blocks)*int64(p.BlockTokens)), p.Blocks/p.ContextBlocks)},
 	}

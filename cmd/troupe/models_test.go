@@ -35,9 +35,10 @@ func TestModelsCheckPrintsWhatTheModelTakes(t *testing.T) {
 		`attention +4 heads, 2 KV heads of 12`,
 		`context +512 tokens`,
 		`chat template +no: the chat endpoints will refuse`,
-		`KV per token +192 B`,
-		`KV pool +1023 KiB: 341 blocks of 16 tokens`,
-		`agents in the pool +5,456 tokens in all, or 10 agents that fill the context`,
+		`kernels on the CPU +yes`,
+		`KV per token +224 B in 16 bits`, // heads of 12 take the room of 16
+		`KV pool +1022 KiB: 292 blocks of 16 tokens`,
+		`agents in the pool +4,672 tokens in all, or 9 agents that fill the context`,
 	} {
 		require.Regexp(t, `(?m)^`+line, out)
 	}

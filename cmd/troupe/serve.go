@@ -19,10 +19,9 @@ import (
 // serveCmd holds the settings of the server. Each can also come from the environment; see serveFromEnvironment.
 type serveCmd struct {
 	modelFlag
+	engineFlags
 	Listen       string        `default:"127.0.0.1:8000" placeholder:"HOST:PORT" help:"Address to serve on; port 0 picks a free one (${default})."`
 	Data         string        `placeholder:"DIR" help:"Folder for what outlives the process, made if missing; by default troupe in the user's data folder."`
-	KVMemory     byteSize      `name:"kv-memory" default:"auto" placeholder:"SIZE" help:"Memory for the KV pool, like 2GiB; auto is a quarter of the machine's, at most 2GiB (${default})."`
-	BlockTokens  int           `placeholder:"N" help:"Positions per KV block; 0 is the engine's choice."`
 	MaxBatch     int           `placeholder:"N" help:"Most rows of a step; 0 is the system's choice."`
 	MaxQueue     int           `placeholder:"N" help:"Most requests that wait for room, beyond which they are refused with 429; 0 is the system's choice."`
 	PrefillChunk int           `placeholder:"N" help:"Most prompt tokens of a step; 0 is the system's choice."`
@@ -37,7 +36,7 @@ func (c *serveCmd) Validate() error {
 	for _, n := range []struct {
 		flag  string
 		value int
-	}{{"block-tokens", c.BlockTokens}, {"max-batch", c.MaxBatch}, {"max-queue", c.MaxQueue}, {"prefill-chunk", c.PrefillChunk}} {
+	}{{"max-batch", c.MaxBatch}, {"max-queue", c.MaxQueue}, {"prefill-chunk", c.PrefillChunk}} {
 		if n.value < 0 {
 			return fmt.Errorf("--%s must not be negative", n.flag)
 		}
@@ -45,7 +44,7 @@ func (c *serveCmd) Validate() error {
 	if c.Drain < 0 {
 		return errors.New("--drain must not be negative")
 	}
-	return nil
+	return c.engineFlags.validate()
 }
 
 // Run serves until SIGTERM or SIGINT. A second signal ends the process at once, as if it had no handler.
@@ -97,11 +96,8 @@ func (c *serveCmd) serve(ctx context.Context, stop func(), con *console) (failed
 
 // start loads the weights and starts the actors. The system owns the engine.
 func (c *serveCmd) start(folder *engine.Folder, con *console, log *slog.Logger) (*actors.System, error) {
-	options := engine.Options{
-		BlockTokens: c.BlockTokens,
-		KVBytes:     int64(c.KVMemory.orDefault()),
-		Progress:    loadProgress(con.err, folder.Name),
-	}
+	options := c.options()
+	options.Progress = loadProgress(con.err, folder.Name)
 	eng, err := engine.New(folder, options)
 	if err != nil {
 		return nil, err
