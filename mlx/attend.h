@@ -75,7 +75,7 @@ inline V load_value(const uint8_t* row, int vector) {
   if constexpr (BITS == 8) return to_float(load_u8(row + vector * LANES));
   if constexpr (BITS == 4) {
     I raw = load_u8(row + vector / 2 * LANES);
-    return to_float(LANE16 % 2 ? shr<4>(raw) : and_(raw, 15));
+    return to_float(LANE16 % 2 ? shr(raw, 4) : and_(raw, 15));
   }
 }
 
@@ -86,7 +86,7 @@ class Tile {
   // Queries [first, first+n) of the span: query i is head i % shared of token i / shared.
   Tile(const Attend& a, const Span& span, int head, int first, int n)
       : a_(a), c_(a.cache), span_(span), head_(head), first_(first), n_(n), shared_(a.heads / a.cache.kv_heads),
-        size_(result_size(a)), key_bytes_(key_bytes(a.cache)), value_bytes_(value_bytes(a.cache)), row_(value_row(a.cache)) {
+        size_(result_size(a)), row_(value_row(a.cache)) {
     const V scale = set1(a.scale);
     std::memset(q_, 0, sizeof(float) * R * c_.head_dim);
     if (n < R || c_.block_tokens % LANES != 0) std::memset(p_, 0, sizeof p_), std::memset(w_, 0, sizeof w_);
@@ -227,7 +227,7 @@ class Tile {
           for (int n = 0; n < N; n++) x[n] = to_float(BITS == 8 ? raw[n] : and_(raw[n], 15));
           dot<N>(x, q_ + i * R, t);
           if constexpr (BITS == 4) {
-            for (int n = 0; n < N; n++) x[n] = to_float(shr<4>(raw[n]));
+            for (int n = 0; n < N; n++) x[n] = to_float(shr(raw[n], 4));
             dot<N>(x, q_ + (i + 1) * R, t);
           }
         }
@@ -323,7 +323,7 @@ class Tile {
       for (int v = first; v < vectors; v++) store(o_[r] + v * LANES, BITS == 16 ? zero() : set1(bias_[r]));
     // What all queries see is added for all at once, the rest for each by itself.
     const int low_ = low(n_ - 1), high_ = high(0);
-    for (int r = 0; r < n_; r++) add_values<1>(r, low(r), low_ < high_ && low_ < high(r) ? low_ : high(r), first, vectors);
+    for (int r = 0; r < n_; r++) add_values<1>(r, low(r), low_ < high_ ? low_ : high(r), first, vectors);
     if (low_ >= high_) return;
     add_values<R>(0, low_, high_, first, vectors);
     for (int r = 0; r < n_; r++) add_values<1>(r, high_, high(r), first, vectors);
@@ -379,7 +379,7 @@ class Tile {
   const Cache& c_;
   const Span& span_;
   const int head_, first_, n_, shared_;
-  const size_t size_, key_bytes_, value_bytes_, row_;
+  const size_t size_, row_;
   int from_[R], to_[R]; // the positions that a query sees
   int base_, first_block_;
   const uint8_t *keys_[PARTITION + 2], *values_[PARTITION + 2];

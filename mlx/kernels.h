@@ -124,14 +124,15 @@ struct Attend {
 };
 
 // What sampling needs of rows of logits.
+constexpr int MOST_CANDIDATES = 1024;
 struct Reduce {
   int rows, vocab;
   const float* logits;
-  const int32_t* wants; // [rows]: how many candidates, at most k
-  int k;
-  float* values;      // [rows][k], falling; equal ones by rising id
-  int32_t* ids;       // [rows][k]
-  float* logsumexp;   // [rows]
+  const int32_t* wants; // [rows]: how many candidates, at most k; none if it is not positive
+  int k;                // at most MOST_CANDIDATES
+  float* values;        // [rows][k], falling; equal ones by rising id. As many are written as are wanted
+  int32_t* ids;         // [rows][k]                                    and as there are.
+  float* logsumexp;     // [rows]; if it is not finite, because a logit is not, no candidates are written
 };
 
 struct Kernels {
@@ -149,11 +150,11 @@ struct Kernels {
   int (*merge_parts)(const Attend&);
   void (*merge)(const Attend&, const float* scratch, int part);
 
-  // The same for the reduction; it is merged row by row.
+  // Likewise: all parts of reduce, then all rows of rank.
   size_t (*reduce_scratch)(const Reduce&);
   int (*reduce_parts)(const Reduce&);
   void (*reduce)(const Reduce&, float* scratch, int part);
-  void (*reduce_merge)(const Reduce&, const float* scratch, int row);
+  void (*rank)(const Reduce&, float* scratch, int row);
 };
 
 namespace avx512 { extern const Kernels kernels; }

@@ -8,6 +8,7 @@
 #include "arrange.h"
 #include "cache.h"
 #include "attend.h"
+#include "reduce.h"
 
 namespace troupe::TROUPE_ISA {
 
@@ -22,10 +23,10 @@ const Kernels kernels = {
     .attend = TROUPE_ISA::attend,
     .merge_parts = TROUPE_ISA::merge_parts,
     .merge = TROUPE_ISA::merge,
-    .reduce_scratch = nullptr,
-    .reduce_parts = nullptr,
-    .reduce = nullptr,
-    .reduce_merge = nullptr,
+    .reduce_scratch = TROUPE_ISA::reduce_scratch,
+    .reduce_parts = TROUPE_ISA::reduce_parts,
+    .reduce = TROUPE_ISA::reduce,
+    .rank = TROUPE_ISA::rank,
 };
 
 } // namespace troupe::TROUPE_ISA

@@ -3,7 +3,6 @@
 #include "program.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <stdexcept>
 #include <string>
@@ -259,22 +258,9 @@ class Runner {
     a.values = reg(r);
     a.ids = reinterpret_cast<int32_t*>(reg(r));
     a.logsumexp = reg(r);
-    if (!k_.reduce) { // TEMP
-      for (int row = 0; row < a.rows; row++) {
-        const float* l = a.logits + size_t(row) * a.vocab;
-        std::vector<int> ids(size_t(a.vocab));
-        for (int i = 0; i < a.vocab; i++) ids[size_t(i)] = i;
-        std::partial_sort(ids.begin(), ids.begin() + a.wants[row], ids.end(), [&](int x, int y) { return l[x] > l[y] || (l[x] == l[y] && x < y); });
-        float most = l[0]; for (int i = 0; i < a.vocab; i++) most = std::max(most, l[i]);
-        double total = 0; for (int i = 0; i < a.vocab; i++) total += std::exp(double(l[i]) - most);
-        a.logsumexp[row] = most + float(std::log(total));
-        for (int i = 0; i < a.wants[row]; i++) a.values[row * a.k + i] = l[ids[size_t(i)]], a.ids[row * a.k + i] = ids[size_t(i)];
-      }
-      return;
-    }
     scratch_.resize(std::max(scratch_.size(), k_.reduce_scratch(a)));
     m_.pool.run(k_.reduce_parts(a), [&](int i) { k_.reduce(a, scratch_.data(), i); });
-    m_.pool.run(a.rows, [&](int i) { k_.reduce_merge(a, scratch_.data(), i); });
+    m_.pool.run(a.rows, [&](int i) { k_.rank(a, scratch_.data(), i); });
   }
 
   struct Piece {

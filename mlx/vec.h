@@ -54,6 +54,7 @@ inline V round(V a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT |
 inline V select_n(V a, V b, int n) { return _mm512_mask_mov_ps(b, first(n), a); }
 // a where x > y, else b.
 inline V select_gt(V x, V y, V a, V b) { return _mm512_mask_mov_ps(b, _mm512_cmp_ps_mask(x, y, _CMP_GT_OQ), a); }
+inline unsigned reaches(V x, V y) { return _mm512_cmp_ps_mask(x, y, _CMP_GE_OQ); } // a bit for each lane: x >= y
 inline V scale2(V a, V n) { return _mm512_scalef_ps(a, n); } // a * 2^n, n whole
 
 inline I load_i32(const void* p) { return _mm512_loadu_si512(p); }
@@ -117,6 +118,10 @@ inline V select_n(V a, V b, int n) {
 inline V select_gt(V x, V y, V a, V b) {
   return {_mm256_blendv_ps(b.a, a.a, _mm256_cmp_ps(x.a, y.a, _CMP_GT_OQ)),
           _mm256_blendv_ps(b.b, a.b, _mm256_cmp_ps(x.b, y.b, _CMP_GT_OQ))};
+}
+inline unsigned reaches(V x, V y) {
+  return unsigned(_mm256_movemask_ps(_mm256_cmp_ps(x.a, y.a, _CMP_GE_OQ))) |
+         unsigned(_mm256_movemask_ps(_mm256_cmp_ps(x.b, y.b, _CMP_GE_OQ))) << 8;
 }
 inline __m256 scale2(__m256 a, __m256 n) {
   __m256i e = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
@@ -217,6 +222,11 @@ inline V abs(V a) { TROUPE_EACH(V, std::fabs(a.v[i])); }
 inline V round(V a) { TROUPE_EACH(V, std::nearbyintf(a.v[i])); }
 inline V select_n(V a, V b, int n) { TROUPE_EACH(V, i < n ? a.v[i] : b.v[i]); }
 inline V select_gt(V x, V y, V a, V b) { TROUPE_EACH(V, x.v[i] > y.v[i] ? a.v[i] : b.v[i]); }
+inline unsigned reaches(V x, V y) {
+  unsigned lanes = 0;
+  for (int i = 0; i < LANES; i++) lanes |= unsigned(x.v[i] >= y.v[i]) << i;
+  return lanes;
+}
 inline float scale2(float a, float n) {
   uint32_t bits = uint32_t(int32_t(n) + 127) << 23;
   float f;
@@ -246,9 +256,8 @@ inline void store_u8(uint8_t* p, I a) {
 
 #endif
 
-inline void prefetch(const void* p) { __builtin_prefetch(p); }
-
-template <int N> inline I shr(I a) { return shr(a, N); }
+// Into the second cache, which keeps more requests in flight than the first.
+inline void prefetch(const void* p) { __builtin_prefetch(p, 0, 2); }
 
 // The lanes are added in the same order everywhere: halves upon halves.
 inline float sum(V v) {
