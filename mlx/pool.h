@@ -15,7 +15,7 @@ namespace troupe {
 //
 // Items are taken one by one, so a thread that the system has put aside holds up
 // nobody for more than the item it is in; nobody waits for a thread to wake up. An
-// idle thread looks for work for some microseconds, then sleeps; so does the caller
+// idle thread looks for work for some tens of microseconds, then sleeps; so does the caller
 // when others are still at their last items.
 class Pool {
  public:

@@ -259,24 +259,48 @@ inline void store_u8(uint8_t* p, I a) {
 // Into the second cache, which keeps more requests in flight than the first.
 inline void prefetch(const void* p) { __builtin_prefetch(p, 0, 2); }
 
-// The lanes are added in the same order everywhere: halves upon halves.
+// The lanes are folded in the same order everywhere: halves upon halves.
+#if defined(TROUPE_AVX512) || defined(TROUPE_AVX2)
+
+#if defined(TROUPE_AVX512)
+inline __m256 low_half(V v) { return _mm512_castps512_ps256(v); }
+inline __m256 high_half(V v) { return _mm512_extractf32x8_ps(v, 1); }
+#else
+inline __m256 low_half(V v) { return v.a; }
+inline __m256 high_half(V v) { return v.b; }
+#endif
+
 inline float sum(V v) {
-  float x[LANES];
-  store(x, v);
-  for (int half = LANES / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; i++) x[i] += x[i + half];
-  }
-  return x[0];
+  __m256 a = _mm256_add_ps(low_half(v), high_half(v));
+  __m128 b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  b = _mm_add_ps(b, _mm_movehl_ps(b, b));
+  return _mm_cvtss_f32(_mm_add_ss(b, _mm_movehdup_ps(b)));
 }
 
 inline float most(V v) {
-  float x[LANES];
-  store(x, v);
-  for (int half = LANES / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; i++) x[i] = x[i] > x[i + half] ? x[i] : x[i + half];
-  }
-  return x[0];
+  __m256 a = _mm256_max_ps(low_half(v), high_half(v));
+  __m128 b = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  b = _mm_max_ps(b, _mm_movehl_ps(b, b));
+  return _mm_cvtss_f32(_mm_max_ss(b, _mm_movehdup_ps(b)));
 }
+
+#else
+
+inline float sum(V v) {
+  for (int half = LANES / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; i++) v.v[i] += v.v[i + half];
+  }
+  return v.v[0];
+}
+
+inline float most(V v) {
+  for (int half = LANES / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; i++) v.v[i] = v.v[i] > v.v[i + half] ? v.v[i] : v.v[i + half];
+  }
+  return v.v[0];
+}
+
+#endif
 
 // e^x to about 1e-7 relative: a polynomial on [-ln2/2, ln2/2] after Cephes. Below
 // -87 it is 0, also for -infinity; above 88 it is e^88.
