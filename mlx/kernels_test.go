@@ -24,6 +24,9 @@ func everyISA(t *testing.T, test func(t *testing.T, c *Context, k *Kernels)) {
 
 func newKernels(t testing.TB, o KernelOptions) *Kernels {
 	t.Helper()
+	if err := Available(); err != nil {
+		t.Skip(err)
+	}
 	k, err := NewKernels(o)
 	if o.ISA == "avx512" || o.ISA == "avx2" {
 		if err != nil {
