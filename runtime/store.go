@@ -2,7 +2,7 @@ package runtime
 
 import "time"
 
-// BlockKey is the content address of a saved block.
+// BlockKey is the content address of a block: see [NextKey].
 type BlockKey [32]byte
 
 // Manifest is everything about a saved agent but the contents of its blocks.
@@ -13,6 +13,28 @@ type Manifest struct {
 	Length  int        // valid positions in Blocks
 	Blocks  []BlockKey // in order of position
 	SavedAt time.Time
+	Pinned  bool // never collected to meet a budget
+}
+
+// Saved is what a store knows of an agent without reading its manifest.
+type Saved struct {
+	Agent   string
+	Tag     string
+	Length  int   // valid positions
+	Blocks  int   // blocks that the manifest names
+	Bytes   int64 // on disk, counting shared blocks in full
+	SavedAt time.Time
+	Pinned  bool
+}
+
+// StoreUsage is the sum of what a store holds and did.
+type StoreUsage struct {
+	Agents, Blocks int
+	Bytes          int64  // on disk
+	Budget         int64  // most bytes on disk; 0 is no limit
+	Written        int64  // bytes written since the store was made, over all processes: what wears a disk out
+	Collected      uint64 // agents that the budget cost, since the store was opened
+	Quarantined    int    // damaged files set aside, since the store was opened
 }
 
 // Store keeps agents beyond the life of the process. It may be used from several goroutines.
@@ -24,8 +46,10 @@ type Store interface {
 	Save(m Manifest, block func(i int) ([]byte, error)) error
 	// Manifest returns the manifest of an agent, or an error of kind Unknown.
 	Manifest(agent string) (Manifest, error)
-	// Agents returns the ids of all saved agents in lexical order.
-	Agents() ([]string, error)
+	// List returns all saved agents in lexical order of their ids. It reads no file.
+	List() []Saved
+	// Usage returns the sums of this moment.
+	Usage() StoreUsage
 	// Block returns the contents of a block, or an error of kind Unknown if there is none or it is damaged.
 	Block(key BlockKey) ([]byte, error)
 	// Delete forgets an agent and the blocks that no other agent names. Deleting an unknown agent is not an error.

@@ -4,6 +4,7 @@ package storetest
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"sync"
 
 	"troupe/runtime"
@@ -14,6 +15,7 @@ type Fake struct {
 	mu        sync.Mutex // protects the following fields
 	manifests map[string]runtime.Manifest
 	blocks    map[runtime.BlockKey][]byte
+	written   int64
 }
 
 // NewFake makes an empty store.
@@ -38,6 +40,7 @@ func (f *Fake) Save(m runtime.Manifest, block func(i int) ([]byte, error)) error
 	}
 	for key, data := range fresh {
 		f.blocks[key] = data
+		f.written += int64(len(data))
 	}
 	m.Tokens, m.Blocks = slices.Clone(m.Tokens), slices.Clone(m.Blocks)
 	f.manifests[m.Agent] = m
@@ -57,16 +60,40 @@ func (f *Fake) Manifest(agent string) (runtime.Manifest, error) {
 	return m, nil
 }
 
-// Agents implements [runtime.Store].
-func (f *Fake) Agents() ([]string, error) {
+// List implements [runtime.Store].
+func (f *Fake) List() []runtime.Saved {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	ids := []string{}
-	for id := range f.manifests {
-		ids = append(ids, id)
+	list := []runtime.Saved{}
+	for _, m := range f.manifests {
+		saved := runtime.Saved{Agent: m.Agent, Tag: m.Tag, Length: m.Length, Blocks: len(m.Blocks), SavedAt: m.SavedAt, Pinned: m.Pinned}
+		for _, key := range m.Blocks {
+			saved.Bytes += int64(len(f.blocks[key]))
+		}
+		list = append(list, saved)
 	}
-	slices.Sort(ids)
-	return ids, nil
+	slices.SortFunc(list, func(a, b runtime.Saved) int { return strings.Compare(a.Agent, b.Agent) })
+	return list
+}
+
+// Usage implements [runtime.Store].
+func (f *Fake) Usage() runtime.StoreUsage {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	u := runtime.StoreUsage{Agents: len(f.manifests), Blocks: len(f.blocks), Written: f.written}
+	for _, data := range f.blocks {
+		u.Bytes += int64(len(data))
+	}
+	return u
+}
+
+// Damage makes a block unreadable, as a failing disk would, and reports whether it was there.
+func (f *Fake) Damage(key runtime.BlockKey) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, there := f.blocks[key]
+	delete(f.blocks, key)
+	return there
 }
 
 // Block implements [runtime.Store].

@@ -58,6 +58,7 @@ func save(t *testing.T, s runtime.Store, m runtime.Manifest) []int {
 
 func saved(t *testing.T, s runtime.Store) {
 	a, b := agent("a", 0, 1), agent("b", 2)
+	b.Pinned = true
 	save(t, s, b)
 	save(t, s, a)
 	for _, want := range []runtime.Manifest{a, b} {
@@ -70,9 +71,19 @@ func saved(t *testing.T, s runtime.Store) {
 			require.Equal(t, contents[want.Tokens[i]], string(data))
 		}
 	}
-	ids, err := s.Agents()
-	require.NoError(t, err)
-	require.Equal(t, []string{"a", "b"}, ids)
+	list := s.List()
+	require.Len(t, list, 2)
+	for i, m := range []runtime.Manifest{a, b} {
+		got := list[i]
+		require.Positive(t, got.Bytes)
+		got.Bytes = 0
+		require.Equal(t, runtime.Saved{Agent: m.Agent, Tag: m.Tag, Length: m.Length, Blocks: len(m.Blocks), SavedAt: m.SavedAt, Pinned: m.Pinned}, got)
+	}
+	usage := s.Usage()
+	require.Equal(t, 2, usage.Agents)
+	require.Equal(t, 3, usage.Blocks)
+	require.Positive(t, usage.Bytes)
+	require.GreaterOrEqual(t, usage.Written, usage.Bytes)
 }
 
 func incremental(t *testing.T, s runtime.Store) {
@@ -120,9 +131,8 @@ func unknown(t *testing.T, s runtime.Store) {
 	require.Equal(t, runtime.Unknown, runtime.KindOf(err))
 	_, err = s.Block(runtime.BlockKey{1})
 	require.Equal(t, runtime.Unknown, runtime.KindOf(err))
-	ids, err := s.Agents()
-	require.NoError(t, err)
-	require.Empty(t, ids)
+	require.Empty(t, s.List())
+	require.Zero(t, s.Usage().Agents)
 }
 
 func isolated(t *testing.T, s runtime.Store) {
