@@ -8,7 +8,8 @@ import (
 
 // engineFlags are the settings of the engine: what a model takes in memory, and how it computes.
 type engineFlags struct {
-	KVMemory       byteSize `name:"kv-memory" default:"auto" placeholder:"SIZE" help:"Memory for the KV pool, like 2GiB; auto is a quarter of the machine's, at most 2GiB (${default})."`
+	KVMemory       byteSize `name:"kv-memory" default:"auto" placeholder:"SIZE" help:"Memory for the KV pool, like 2GiB; auto is a quarter of the machine's, at most 2GiB and what the model leaves (${default})."`
+	MemoryLimit    byteSize `default:"auto" placeholder:"SIZE" help:"Memory that the model and its KV pool must fit in; auto is what the machine has, or the cgroup allows (${default})."`
 	KVBits         int      `name:"kv-bits" enum:"16,8,4" default:"16" placeholder:"16|8|4" help:"Bits of a number in the KV pool; fewer hold more agents (${default})."`
 	BlockTokens    int      `placeholder:"N" help:"Positions per KV block; 0 is the engine's choice."`
 	Threads        int      `placeholder:"N" help:"Threads that compute on the CPU; 0 is one for each core."`
@@ -26,10 +27,10 @@ func (f *engineFlags) validate() error {
 	return nil
 }
 
-// options are the engine's options for these flags.
+// options are the engine's options for these flags, with everything open but the size of the pool.
 func (f *engineFlags) options() engine.Options {
 	return engine.Options{
-		KVBytes: int64(f.KVMemory.orDefault()), KVBits: f.KVBits, BlockTokens: f.BlockTokens,
+		KVBytes: int64(f.KVMemory), KVBits: f.KVBits, BlockTokens: f.BlockTokens,
 		Threads: f.Threads, Activations: engine.Activations(f.CPUActivations), ISA: f.CPUISA,
 	}
 }

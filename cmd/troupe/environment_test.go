@@ -32,10 +32,12 @@ func TestEveryFlagOfServeComesFromTheEnvironment(t *testing.T) {
 	values := map[string]string{
 		"MODEL": "/models/m", "LISTEN": "[::1]:9", "DATA": "/d", "KV_MEMORY": "3GiB", "BLOCK_TOKENS": "16", "KV_BITS": "4", "THREADS": "3", "CPU_ACTIVATIONS": "f32", "CPU_ISA": "avx2", "MAX_BATCH": "8", "MAX_QUEUE": "9",
 		"PREFILL_CHUNK": "64", "DRAIN": "5s", "STRICT_MODELS": "true", "CORS_ORIGINS": "http://a,http://b", "LOG_FORMAT": "json",
+		"CONFIG": withConfig(t, "max-batch: 3\n"), "CHECK": "true", "MEMORY_LIMIT": "4GiB",
 	}
 	want := serveCmd{
+		setupFlags:  setupFlags{Config: configFile(values["CONFIG"]), Check: true},
 		modelFlag:   modelFlag{"/models/m"},
-		engineFlags: engineFlags{KVMemory: 3 << 30, KVBits: 4, BlockTokens: 16, Threads: 3, CPUActivations: "f32", CPUISA: "avx2"},
+		engineFlags: engineFlags{KVMemory: 3 << 30, MemoryLimit: 4 << 30, KVBits: 4, BlockTokens: 16, Threads: 3, CPUActivations: "f32", CPUISA: "avx2"},
 		Listen:      "[::1]:9", Data: "/d", MaxBatch: 8, MaxQueue: 9,
 		PrefillChunk: 64, Drain: 5 * time.Second, StrictModels: true, CORSOrigins: []string{"http://a", "http://b"}, LogFormat: "json",
 	}

@@ -1,39 +1,29 @@
 package main
 
-import (
-	"os"
-	"strconv"
-	"strings"
-)
+import "github.com/KimMachineGun/automemlimit/memlimit"
 
-// defaultKVMemory is what --kv-memory=auto takes: a quarter of the machine's memory, at most 2 GiB. On an unknown machine it is 512 MiB. What agents do
+// defaultKVMemory is what --kv-memory=auto takes at most: a quarter of the memory, up to 2 GiB. On an unknown machine it is 512 MiB. What agents do
 // not fill is not touched, so a small model may have a large pool.
-func defaultKVMemory(machine int64) byteSize {
+func defaultKVMemory(memory int64) int64 {
 	const most, unknown = 2 << 30, 512 << 20
-	if machine <= 0 {
+	if memory <= 0 {
 		return unknown
 	}
-	return byteSize(min(machine/4, most))
+	return min(memory/4, most)
 }
 
-// availableMemory is the memory of the machine, or of the container if that has a smaller limit; 0 if unknown.
+// availableMemory is the memory of the machine, or of the process's cgroup (v1 or v2, or one around it) if that is less; 0 if unknown.
 func availableMemory() int64 {
 	total := physicalMemory()
-	if limit := containerMemory("/sys/fs/cgroup/memory.max"); limit > 0 && (total == 0 || limit < total) {
-		return limit
+	limit, err := memlimit.FromCgroup()
+	if err != nil || limit == 0 { // no cgroup, or no limit
+		return total
+	}
+	if total == 0 || limit < uint64(total) {
+		return int64(limit)
 	}
 	return total
 }
 
-// containerMemory reads a cgroup v2 limit; 0 if there is none.
-func containerMemory(file string) int64 {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return 0
-	}
-	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
-	if err != nil { // "max"
-		return 0
-	}
-	return n
-}
+// working is what is set aside of a limit for all but weights and pool: the program, tokenizer, activations, requests.
+func working(limit int64) int64 { return min(limit/8, 1<<30) }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"text/tabwriter"
 
 	"github.com/dustin/go-humanize"
@@ -24,9 +26,14 @@ func (c *modelsCheckCmd) Run(con *console) error {
 	if err != nil {
 		return err
 	}
-	plan := folder.MemoryPlan(c.options())
-	w := tabwriter.NewWriter(con.out, 0, 0, 2, ' ', 0)
-	for _, row := range append(describe(folder), takes(plan)...) {
+	t, unfit := c.fit(folder)
+	return errors.Join(writeTable(con.out, append(describe(folder), takes(t)...)), unfit)
+}
+
+// writeTable writes rows of a name and a value.
+func writeTable(out io.Writer, rows [][2]string) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
 		fmt.Fprintf(w, "%s\t%s\n", row[0], row[1])
 	}
 	return w.Flush()
@@ -53,18 +60,30 @@ func describe(f *engine.Folder) [][2]string {
 	}
 }
 
+// exampleAgent is how many tokens an agent of the plan has.
+const exampleAgent = 2048
+
 // takes says what serving a model takes in memory.
-func takes(p engine.Plan) [][2]string {
+func takes(t fitting) [][2]string {
 	size := func(n int64) string { return humanize.IBytes(uint64(n)) }
+	p := t.plan
 	kernels := "yes"
 	if p.Uncovered != "" {
 		kernels = "no, MLX's operations: " + p.Uncovered
 	}
-	return [][2]string{
+	rows := [][2]string{
 		{"kernels on the CPU", kernels},
 		{"weights", fmt.Sprintf("%s in files, %s in memory on the CPU", size(p.Files), size(p.Weights))},
 		{"KV per token", fmt.Sprintf("%s in %d bits", size(p.KVPerToken), p.KVBits)},
 		{"KV pool", fmt.Sprintf("%s: %s blocks of %d tokens", size(p.PoolBytes), humanize.Comma(int64(p.Blocks)), p.BlockTokens)},
-		{"agents in the pool", fmt.Sprintf("%s tokens in all, or %d agents that fill the context", humanize.Comma(int64(p.Blocks)*int64(p.BlockTokens)), p.Blocks/p.ContextBlocks)},
+		{"agents in the pool", fmt.Sprintf("%s tokens in all: %s agents of %s tokens, or %s that fill the context", humanize.Comma(int64(p.Blocks)*int64(p.BlockTokens)),
+			humanize.Comma(int64(p.Blocks/blocksOf(exampleAgent, p.BlockTokens))), humanize.Comma(exampleAgent), humanize.Comma(int64(p.Blocks/p.ContextBlocks)))},
 	}
+	if t.limit == 0 {
+		return append(rows, [2]string{"memory", "unknown on this machine"})
+	}
+	return append(rows, [2]string{"memory", fmt.Sprintf("%s; %s are set aside for the rest, %s are left", size(t.limit), size(t.working), size(max(t.left(), 0)))})
 }
+
+// blocksOf is how many blocks an agent of so many tokens has.
+func blocksOf(tokens, blockTokens int) int { return (tokens + blockTokens - 1) / blockTokens }

@@ -38,7 +38,7 @@ func TestModelsCheckPrintsWhatTheModelTakes(t *testing.T) {
 		`kernels on the CPU +yes`,
 		`KV per token +224 B in 16 bits`, // heads of 12 take the room of 16
 		`KV pool +1022 KiB: 292 blocks of 16 tokens`,
-		`agents in the pool +4,672 tokens in all, or 9 agents that fill the context`,
+		`agents in the pool +4,672 tokens in all: 2 agents of 2,048 tokens, or 9 that fill the context`,
 	} {
 		require.Regexp(t, `(?m)^`+line, out)
 	}

@@ -16,8 +16,9 @@ import (
 	"troupe/mlx/engine"
 )
 
-// serveCmd holds the settings of the server. Each can also come from the environment; see serveFromEnvironment.
+// serveCmd holds the settings of the server. Each can also come from the environment (see serveFromEnvironment) or a file (see configFile).
 type serveCmd struct {
+	setupFlags
 	modelFlag
 	engineFlags
 	Listen       string        `default:"127.0.0.1:8000" placeholder:"HOST:PORT" help:"Address to serve on; port 0 picks a free one (${default})."`
@@ -49,6 +50,9 @@ func (c *serveCmd) Validate() error {
 
 // Run serves until SIGTERM or SIGINT. A second signal ends the process at once, as if it had no handler.
 func (c *serveCmd) Run(con *console) error {
+	if c.Check {
+		return c.check(con)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
@@ -69,6 +73,10 @@ func (c *serveCmd) serve(ctx context.Context, stop func(), con *console) (failed
 	if err != nil {
 		return err
 	}
+	fits, err := c.fit(folder)
+	if err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return fmt.Errorf("cannot listen: %w", err)
@@ -78,7 +86,7 @@ func (c *serveCmd) serve(ctx context.Context, stop func(), con *console) (failed
 	go func() { served <- server.Serve(listener) }()
 	log.Info("listening", "url", "http://"+listener.Addr().String(), "model", folder.Name, "data", data.Path())
 
-	system, err := c.start(folder, con, log)
+	system, err := c.start(folder, fits.options, con, log)
 	if err != nil {
 		return errors.Join(err, server.Shutdown(ctx))
 	}
@@ -95,8 +103,7 @@ func (c *serveCmd) serve(ctx context.Context, stop func(), con *console) (failed
 }
 
 // start loads the weights and starts the actors. The system owns the engine.
-func (c *serveCmd) start(folder *engine.Folder, con *console, log *slog.Logger) (*actors.System, error) {
-	options := c.options()
+func (c *serveCmd) start(folder *engine.Folder, options engine.Options, con *console, log *slog.Logger) (*actors.System, error) {
 	options.Progress = loadProgress(con.err, folder.Name)
 	eng, err := engine.New(folder, options)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// byteSize is an amount of memory on the command line: 2GiB, 512MiB, 1.5GB or a plain number of bytes. "auto" and 0 leave the choice to orDefault.
+// byteSize is an amount of memory on the command line: 2GiB, 512MiB, 1.5GB or a plain number of bytes. "auto" and 0 leave the choice to the machine; see engineFlags.fit.
 type byteSize int64
 
 // UnmarshalText implements [encoding.TextUnmarshaler].
@@ -22,14 +22,6 @@ func (b *byteSize) UnmarshalText(text []byte) error {
 	}
 	*b = byteSize(n)
 	return nil
-}
-
-// orDefault replaces auto by what it stands for on this machine.
-func (b byteSize) orDefault() byteSize {
-	if b == 0 {
-		return defaultKVMemory(availableMemory())
-	}
-	return b
 }
 
 // String writes the size with binary units.

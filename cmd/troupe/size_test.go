@@ -27,8 +27,3 @@ func TestSizesThatMakeNoSense(t *testing.T) {
 func TestSizesPrintWithBinaryUnits(t *testing.T) {
 	require.Equal(t, "2.0 GiB", byteSize(2<<30).String())
 }
-
-func TestAutoIsChosenForTheMachine(t *testing.T) {
-	require.Equal(t, defaultKVMemory(availableMemory()), byteSize(0).orDefault())
-	require.Equal(t, byteSize(5), byteSize(5).orDefault())
-}

@@ -1,5 +1,7 @@
 package engine
 
+import "fmt"
+
 // Plan is what a model takes in memory before it is loaded.
 type Plan struct {
 	Weights       int64 // bytes of the weights on the device
@@ -43,6 +45,18 @@ func (f *Folder) MemoryPlan(o Options) Plan {
 	}
 	p.PoolBytes = p.BlockBytes * int64(p.Blocks)
 	return p
+}
+
+// Check says what is wrong with options, as far as that can be known without loading.
+func (f *Folder) Check(o Options) error {
+	err := o.validate()
+	if err == nil {
+		_, err = f.checkedPlan(o)
+	}
+	if err != nil {
+		return fmt.Errorf("model %s: %w", f.Name, err)
+	}
+	return nil
 }
 
 // maxBlocks keeps block ids and MLX's dimensions within an int32.
