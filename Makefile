@@ -3,7 +3,7 @@
 
 GO       ?= go
 ARGS     ?=
-PURE     := ./actors/... ./http/... ./runtime/... ./tests/simulation/... ./tests/imports/...
+PURE     := ./actors/... ./http/... ./persistence/... ./runtime/... ./tests/simulation/... ./tests/imports/...
 STATIC   := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
@@ -24,7 +24,7 @@ build: mlx ## leave bin/troupe
 	$(GO) build $(LDFLAGS) -o bin/troupe ./cmd/troupe
 
 test: mlx ## everything that CI runs
-	@test -z "$$(gofmt -l actors benchmarks cmd http mlx runtime tests)" || { gofmt -l actors benchmarks cmd http mlx runtime tests; echo "run gofmt -w on these"; exit 1; }
+	@test -z "$$(gofmt -l actors benchmarks cmd http mlx persistence runtime tests)" || { gofmt -l actors benchmarks cmd http mlx persistence runtime tests; echo "run gofmt -w on these"; exit 1; }
 	$(GO) vet -tags invariants ./...
 	$(GO) test -tags invariants -timeout 15m ./...
 	$(GO) test -race -timeout 10m $(PURE) ./mlx/...

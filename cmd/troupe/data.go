@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -24,17 +25,17 @@ func defaultData() (string, error) {
 	return filepath.Join(home, ".local", "share", "troupe"), nil
 }
 
-// openData takes possession of the data folder: dir, or the default one if dir is empty.
-func openData(dir string) (*persistence.Folder, error) {
+// openData takes possession of the data folder, which is dir, or the default one if dir is empty, and of what is saved in it.
+func openData(dir string, log *slog.Logger) (*persistence.Disk, error) {
 	if dir == "" {
 		var err error
 		if dir, err = defaultData(); err != nil {
 			return nil, err
 		}
 	}
-	folder, err := persistence.OpenFolder(dir)
+	store, err := persistence.Open(dir, persistence.Options{Log: log})
 	if err != nil {
 		return nil, fmt.Errorf("%w; --data DIR chooses another folder", err)
 	}
-	return folder, nil
+	return store, nil
 }

@@ -1,0 +1,26 @@
+// Package persistence keeps what must outlive the process: [Disk] is a [runtime.Store] in a folder. FORMAT.md has the bytes.
+//
+// # What is on disk
+//
+//	LOCK          held by the process that has the folder
+//	agents/       one manifest for each agent: its tokens and the keys of its blocks
+//	blocks/       one safetensors file for each block, named by its key; agents that have a block in common share the file
+//	quarantine/   the last few files that were found damaged
+//	tmp/          files that are being written; emptied at start
+//	wear          how many bytes were ever written
+//
+// # Why a kill loses nothing
+//
+// Save writes the new blocks and the new manifest under temporary names, renames the blocks, and makes all of it durable. Only then does it rename the
+// manifest over the old one, and return when that is durable too. Before the rename the old manifest holds and every block that it names is
+// untouched; after it the new one does. Files are removed only when no durable manifest names them: manifests go first, then their folder is
+// synced, then the blocks go. Whatever a kill leaves behind that no manifest names is removed by the next Open.
+//
+// Every file has a checksum over all its bytes and is checked each time before it is used. A damaged one is moved to the quarantine and counts as not
+// there, so that it is computed and saved anew.
+//
+// # Who may do what at a time
+//
+// change is held by whoever changes the folder (Save, Delete), for as long as that takes; mu protects what is in memory, and is held for no longer than a
+// rename. Lock order: change, mu. Manifest and Block take mu only, and never while they read.
+package persistence
