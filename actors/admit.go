@@ -1,14 +1,18 @@
 package actors
 
 import (
+	"slices"
+
 	"github.com/asynkron/protoactor-go/actor"
 
 	"troupe/runtime"
 )
 
 // serve gives out what blocks there are: first to running requests that need their next one, oldest first, then to the queue in its order. When there are
-// too few, the caches of idle agents go, least recently used first; when that is not enough and somebody stands still, the youngest running request
-// gives way. It is admitted again later and computes its blocks anew.
+// too few, loose blocks go, then the memories of idle agents, least recently used first; when that is not enough and somebody stands still, the youngest
+// running request gives way. It is admitted again later and computes anew what is gone by then.
+//
+// A request whose next missing block is being computed by another one waits for that and lets others pass.
 //
 // The oldest request never gives way to a younger one and nobody can need more than the whole pool, so there is always one that gets on.
 func (p *pool) serve(ctx actor.Context) {
@@ -19,20 +23,50 @@ func (p *pool) serve(ctx actor.Context) {
 				return
 			}
 			blocks, _ := p.ledger.Take(1)
-			t.held++
+			t.blocks = append(t.blocks, blocks...)
 			t.wants, t.stalled = false, false
 			ctx.Send(p.batcher, &granted{id: t.id, blocks: blocks})
 			continue
 		}
-		t, ok := p.queue.Front()
-		if !ok {
-			return
-		}
-		if !p.fits(t) {
+		t := p.next()
+		if t == nil || !p.fits(t) {
 			return
 		}
 		p.admit(ctx, t)
 	}
+}
+
+// next returns the first in the queue that does not wait for what another request computes, or nil.
+func (p *pool) next() (next *ticket) {
+	p.queue.All(func(t *ticket) {
+		if next == nil && !p.follows(t) {
+			next = t
+		}
+	})
+	return next
+}
+
+// follows reports whether a waiting request should wait until another one has computed what both need.
+func (p *pool) follows(t *ticket) bool {
+	if p.computing.Has(t.awaits) {
+		return true
+	}
+	m := p.match(t)
+	most := (len(t.tokens) - 1) / p.info.BlockTokens
+	last, wait := p.computing.Awaits(t.keys[min(m.Length/p.info.BlockTokens, most):most])
+	t.awaits = last
+	return wait
+}
+
+// match finds what need not be computed of what a request knows.
+func (p *pool) match(t *ticket) runtime.Match {
+	var own *runtime.Lease
+	common := 0
+	if t.seat != nil && t.seat.memory != nil {
+		own = t.seat.memory.lease
+		common = runtime.CommonPrefix(t.seat.memory.tokens, t.tokens)
+	}
+	return p.ledger.Match(len(t.tokens), t.keys, own, common, p.info.BlockTokens)
 }
 
 // wanting returns the oldest running request that needs a block, or nil.
@@ -50,45 +84,43 @@ func (p *pool) fits(t *ticket) bool {
 	if len(p.running) >= p.MaxBatch {
 		return false
 	}
-	fresh, own := p.fresh(t)
+	m := p.match(t)
+	fresh := p.limits.Grant(len(t.tokens), t.end) - len(m.Blocks)
 	if t.state == halted {
 		// It gave way once. Unless everybody has a block to spare it would only have to do so again.
 		fresh += len(p.running)
 	}
-	return fresh <= p.ledger.Count(runtime.Free)+p.ledger.Count(runtime.Cached)-own
-}
-
-// fresh returns how many blocks a request needs beside those that are parked with its agent, and how many those are.
-func (p *pool) fresh(t *ticket) (fresh, own int) {
-	if t.seat != nil && t.seat.lease != nil {
-		own = len(t.seat.lease.Blocks)
+	room := p.ledger.Count(runtime.Free) + p.ledger.Count(runtime.Cached)
+	for _, b := range m.Blocks {
+		if p.ledger.State(b) == runtime.Cached {
+			room-- // it is needed as it is
+		}
 	}
-	return max(p.limits.Grant(t.tokens, t.end)-own, 0), own
+	return fresh <= room
 }
 
 // admit gives a request its blocks and lets its agent begin, or go on. It fits.
 func (p *pool) admit(ctx actor.Context, t *ticket) {
 	p.queue.Remove(t)
-	lease := &runtime.Lease{BlockTokens: p.info.BlockTokens}
-	fresh, _ := p.fresh(t)
-	if s := t.seat; s != nil && s.lease != nil {
-		lease = s.lease
-		s.lease = nil
+	m := p.match(t)
+	p.ledger.Lease(m.Blocks)
+	if s := t.seat; s != nil && s.memory != nil {
+		p.ledger.Drop(s.memory.lease.Blocks, true) // what the prompt has no use for is superseded
 		p.idle.Remove(s.place)
-		p.ledger.Unpark(lease.Blocks)
+		s.memory, s.place = nil, nil
 	}
-	if want := p.limits.Grant(t.tokens, t.end); len(lease.Blocks) > want {
-		surplus := lease.Blocks[want:]
-		lease.Blocks = lease.Blocks[:want]
-		lease.Length = min(lease.Length, lease.Capacity())
-		p.ledger.Give(surplus)
+	if m.Write {
+		p.ledger.Withdraw(m.Blocks[len(m.Blocks)-1])
 	}
+	fresh := p.limits.Grant(len(t.tokens), t.end) - len(m.Blocks)
 	if !p.makeRoom(ctx, fresh) {
 		panic("actors: a request that fits does not fit")
 	}
 	blocks, _ := p.ledger.Take(fresh)
-	lease.Extend(blocks)
-	t.held = len(lease.Blocks)
+	t.blocks = slices.Concat(m.Blocks, blocks)
+	t.length = m.Length
+	p.computing.Begin(t.id, t.keys[m.Length/p.info.BlockTokens:])
+	lease := &runtime.Lease{BlockTokens: p.info.BlockTokens, Blocks: slices.Clone(t.blocks), Length: m.Length}
 	p.stats.WaitTime += p.Now().Sub(t.since)
 
 	resumed := t.state == halted
@@ -100,7 +132,7 @@ func (p *pool) admit(ctx actor.Context, t *ticket) {
 	}
 	p.stats.Admitted++
 	t.pid = p.agentFor(ctx, t)
-	ctx.Send(t.pid, &prompt{id: t.id, request: t.request, stream: t.stream, lease: lease, named: t.seat != nil, outputs: t.outputs})
+	ctx.Send(t.pid, &prompt{id: t.id, request: t.request, keys: t.keys, stream: t.stream, lease: lease, outputs: t.outputs})
 }
 
 // agentFor returns the actor that answers a request: its agent's, or a new one.
@@ -115,12 +147,12 @@ func (p *pool) agentFor(ctx actor.Context, t *ticket) *actor.PID {
 	return pid
 }
 
-// makeRoom makes n blocks free if forgetting idle agents is enough for that, and reports whether it is.
+// makeRoom makes n blocks available if forgetting idle agents is enough for that, and reports whether it is.
 func (p *pool) makeRoom(ctx actor.Context, n int) bool {
 	if n > p.ledger.Count(runtime.Free)+p.ledger.Count(runtime.Cached) {
 		return false
 	}
-	for p.ledger.Count(runtime.Free) < n {
+	for p.ledger.Available() < n {
 		p.forget(ctx, p.victim())
 	}
 	return true
@@ -136,13 +168,12 @@ func (p *pool) victim() *seat {
 	return p.idle.Front().Value.(*seat)
 }
 
-// forget frees the blocks of an idle agent. There is no disk to save its history to yet.
+// forget lets go of the memory of an idle agent. What others do not hold is taken next. There is no disk to save it to yet.
 func (p *pool) forget(ctx actor.Context, s *seat) {
-	p.ledger.Unpark(s.lease.Blocks)
-	p.ledger.Give(s.lease.Blocks)
+	p.ledger.Drop(s.memory.lease.Blocks, true)
 	p.idle.Remove(s.place)
 	ctx.Poison(s.pid)
-	s.lease, s.place, s.pid = nil, nil, nil
+	s.memory, s.place, s.pid = nil, nil, nil
 	if s.ticket == nil {
 		delete(p.seats, s.id)
 	}

@@ -8,17 +8,15 @@ import (
 	"troupe/runtime"
 )
 
-// agent is one conversation. It owns the token history, and, while its request runs and is not lent, the lease.
+// agent is one conversation while it is spoken to. It owns the tokens of its request, and, while that runs and is not lent, the lease.
 //
-// Between requests the lease is parked with the pool, which hands it back with the next prompt; it holds the KV of history exactly. An agent that fails
-// is restarted: the old instance ends its request, the new one remembers nothing, and sends home whatever blocks still arrive for the old request.
+// Between requests the pool keeps both, as a [memory], and hands the lease out again with the next prompt. An agent that fails is restarted: the old
+// instance ends its request, the new one sends home whatever blocks still arrive for the old request.
 type agent struct {
 	*house
 	name    string // for traces
 	batcher *actor.PID
-
-	history []int32 // tokens whose KV is in the parked lease
-	job     *job    // the request that runs or is paused; nil when idle
+	job     *job // the request that runs or is paused; nil when idle
 }
 
 // job is the request that an agent answers.
@@ -26,7 +24,6 @@ type job struct {
 	id      uint64
 	request Request
 	stream  *Stream
-	named   bool
 	end     int // most positions that it will need
 
 	decoder Decoder
@@ -35,8 +32,9 @@ type job struct {
 
 	lease  *runtime.Lease // nil while lent or paused
 	lent   bool
-	tokens []int32 // prompt and output so far
-	left   int     // tokens that may still be generated
+	tokens []int32            // prompt and output so far; only ever appended to
+	keys   []runtime.BlockKey // of the first full blocks of tokens
+	left   int                // tokens that may still be generated
 
 	outcome Outcome
 	decided bool // outcome is final; only the lease is awaited
@@ -82,22 +80,16 @@ func (a *agent) Receive(ctx actor.Context) {
 
 func (a *agent) has(id uint64) bool { return a.job != nil && a.job.id == id }
 
-// begin takes a request on: it keeps what the lease holds of the prompt already, and lends it for the rest.
+// begin takes a request on: what the lease holds of the prompt is cached, and the rest is lent to be computed.
 func (a *agent) begin(ctx actor.Context, m *prompt) {
 	n := len(m.request.Prompt)
 	j := &job{
-		id: m.id, request: m.request, stream: m.stream, named: m.named, lease: m.lease,
+		id: m.id, request: m.request, stream: m.stream, lease: m.lease, keys: m.keys,
 		tokens: append(make([]int32, 0, n+min(m.outputs, 256)), m.request.Prompt...),
 		left:   m.outputs, end: runtime.End(n, m.outputs),
-		outcome: Outcome{PromptTokens: n},
+		outcome: Outcome{PromptTokens: n, CachedTokens: m.lease.Length},
 	}
 	a.job = j
-	// At least one token is computed: the next one is sampled from its logits.
-	reuse := min(runtime.CommonPrefix(a.history, j.tokens), j.lease.Length, n-1)
-	j.lease.Length = reuse
-	j.outcome.CachedTokens = reuse
-	a.history = nil
-
 	j.decoder = a.Decoder()
 	j.sampler = runtime.NewSampler(m.request.Sampling, j.tokens)
 	stops, err := runtime.NewStopMatcher(m.request.Stops)
@@ -106,7 +98,7 @@ func (a *agent) begin(ctx actor.Context, m *prompt) {
 		a.decide(ctx, "", err)
 		return
 	}
-	if !j.stream.emit(Event{Started: true, Cached: reuse}) {
+	if !j.stream.emit(Event{Started: true, Cached: j.outcome.CachedTokens}) {
 		a.decide(ctx, "", errSlow(cap(j.stream.events)))
 		return
 	}
@@ -154,7 +146,8 @@ func (a *agent) takeBack(ctx actor.Context, m *returned) {
 	case m.why == byPreemption:
 		lease := j.lease
 		j.lease = nil
-		ctx.Send(ctx.Parent(), &paused{id: j.id, tokens: len(j.tokens), lease: lease})
+		n := len(j.tokens)
+		ctx.Send(ctx.Parent(), &paused{id: j.id, tokens: j.tokens[:n:n], keys: a.keys(n), lease: lease})
 	case m.why == byStop:
 		j.tokens = append(j.tokens, m.token)
 		j.outcome.OutputTokens++
@@ -198,17 +191,25 @@ func (a *agent) decide(ctx actor.Context, why runtime.FinishReason, err error) {
 // request finds the agent idle.
 func (a *agent) settle(ctx actor.Context) {
 	j := a.job
-	a.job = nil
 	m := &ended{id: j.id, lease: j.lease}
-	if j.named && j.lease != nil && keeps(j.outcome.Err) {
+	if j.lease != nil && keeps(j.outcome.Err) {
 		// The last token is usually sampled and not computed; after a stop string or a cancel, tokens may be computed and not known.
 		n := min(j.lease.Length, len(j.tokens))
-		m.freed = j.lease.Truncate(n)
-		m.keep = true
-		a.history = j.tokens[:n:n]
+		j.lease.Length = n
+		m.tokens, m.keys = j.tokens[:n:n], a.keys(n)
 	}
+	a.job = nil
 	ctx.Send(ctx.Parent(), m)
 	j.stream.finish(j.outcome)
+}
+
+// keys returns the keys of the full blocks among the first n tokens.
+func (a *agent) keys(n int) []runtime.BlockKey {
+	j := a.job
+	if keys := runtime.Chain(a.info.Tag, a.info.BlockTokens, j.tokens[:n], j.keys); len(keys) > len(j.keys) {
+		j.keys = keys
+	}
+	return j.keys[: n/a.info.BlockTokens : n/a.info.BlockTokens]
 }
 
 // keeps reports whether the history of a request that ended like this is worth keeping: the client left or got its answer.

@@ -32,6 +32,8 @@ type row struct {
 	next    [1]int32          // the token to decode; written only when no step of this row is in flight
 	asked   bool              // for a block
 	stalled bool              // said so
+	// prefilling is set until the tokens that came with the lease are computed.
+	prefilling bool
 }
 
 func newBatcher(h *house, loop *engineLoop) *batcher {
@@ -68,7 +70,7 @@ func (b *batcher) Receive(ctx actor.Context) {
 }
 
 func (b *batcher) add(ctx actor.Context, m *lend) {
-	r := &row{lend: *m, blocks: slices.Clone(m.lease.Blocks)}
+	r := &row{lend: *m, blocks: slices.Clone(m.lease.Blocks), prefilling: true}
 	b.rows = append(b.rows, r)
 	b.byID[m.id] = r
 	b.wake(ctx)
@@ -157,7 +159,7 @@ func (b *batcher) holds(r *row) bool { return b.byID[r.id] == r }
 func (b *batcher) stepped(ctx actor.Context, m *stepped) {
 	b.loop.took(m.step)
 	defer b.wake(ctx)
-	ctx.Send(ctx.Parent(), &report{reportOf(m)})
+	ctx.Send(ctx.Parent(), &report{stepReport: reportOf(m), progress: b.progress(m)})
 	if m.err != nil {
 		b.stepFailed(ctx, m)
 		return
@@ -167,6 +169,24 @@ func (b *batcher) stepped(ctx actor.Context, m *stepped) {
 			b.advance(ctx, p, m.results[i])
 		}
 	}
+}
+
+// progress returns the rows whose prompts have new full blocks after a step. What a lent lease generates it tells when it comes back.
+func (b *batcher) progress(m *stepped) (out []progress) {
+	if m.err != nil {
+		return nil
+	}
+	for _, p := range m.step.parts {
+		r := p.row
+		if !b.holds(r) || !r.prefilling {
+			continue
+		}
+		r.prefilling = p.tokens < len(r.tokens)
+		if length := r.lease.Length + p.tokens; length/b.info.BlockTokens > r.lease.Length/b.info.BlockTokens {
+			out = append(out, progress{id: r.id, length: length})
+		}
+	}
+	return out
 }
 
 // stepFailed lets every member of the step try again alone, so that only the culprit fails.

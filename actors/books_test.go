@@ -35,7 +35,7 @@ func TestWrongBooksAreFatal(t *testing.T) {
 			s.actors.Root.Send(s.pool, &surplus{id: 99, blocks: []runtime.BlockID{1}})
 		},
 		"blocks given back twice": func(s *System, _ *Stream) {
-			s.actors.Root.Send(s.pool, &ended{id: 1, freed: []runtime.BlockID{0, 0}})
+			s.actors.Root.Send(s.pool, &surplus{id: 1, blocks: []runtime.BlockID{0, 0}})
 		},
 		"blocks that are not the request's": func(s *System, _ *Stream) {
 			s.actors.Root.Send(s.pool, &surplus{id: 1, blocks: []runtime.BlockID{63}})
@@ -70,7 +70,7 @@ func TestCheckFindsLostBlocks(t *testing.T) {
 	blocks, ok := p.ledger.Take(3)
 	require.True(t, ok)
 	require.Panics(t, p.check, "leased, and nobody holds them")
-	p.tickets[1] = &ticket{held: 3}
+	p.tickets[1] = &ticket{blocks: blocks, state: over}
 	require.NotPanics(t, p.check)
 	p.ledger.Park(blocks[:1])
 	require.Panics(t, p.check, "cached, and no agent is idle")
@@ -99,6 +99,22 @@ func TestActorsEndWithTheirRequests(t *testing.T) {
 	}
 	require.Eventually(t, func() bool { return processes() <= before }, time.Minute, time.Millisecond, "poisoned actors end soon")
 	require.Equal(t, before, processes())
+}
+
+// A request that others read a block of must not write to it.
+func TestCheckFindsWritesToSharedBlocks(t *testing.T) {
+	s := startPlain(t, Config{})
+	p := newPool(s)
+	blocks, _ := p.ledger.Take(2)
+	p.tickets[1] = &ticket{blocks: blocks, state: running, length: 15}
+	require.NotPanics(t, p.check)
+	p.ledger.Lease(blocks[:1])
+	p.tickets[2] = &ticket{blocks: blocks[:1], state: running, length: 16}
+	require.Panics(t, p.check, "the second reads what the first has not filled yet")
+	p.tickets[1].length = 16
+	require.NotPanics(t, p.check)
+	p.ledger.Publish(blocks[1], runtime.BlockKey{1})
+	require.Panics(t, p.check, "published, and still written to")
 }
 
 func TestDispatcherNeverBlocks(t *testing.T) {

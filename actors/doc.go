@@ -4,8 +4,8 @@
 //
 // # Who is there
 //
-//	pool         supervisor: ledger, queue, leases of idle agents; parent of all others    1
-//	agent        one conversation: token history, detokeniser, stop strings, event stream    1 for each id, 1 for each anonymous request
+//	pool         supervisor: ledger, prefix index, queue, memories of idle agents; parent of all others    1
+//	agent        one conversation: tokens, detokeniser, stop strings, event stream    1 for each id, 1 for each anonymous request
 //	batcher      lent leases and their samplers; composes steps, samples, ends at lengths    1
 //	engine loop  not an actor but a goroutine: calls the engine                          1
 //
@@ -26,7 +26,9 @@
 //
 // # Who owns what
 //
-//   - A block is booked in the pool's ledger: free, leased to a request, or cached with an idle agent.
+//   - A block is booked in the pool's ledger with every reference to it: free, leased to requests, or cached, for idle agents or for whoever's prompt
+//     needs it. A full block that is computed is in the prefix index and only read from then on; any number of requests and agents may refer to it. All
+//     others have one owner, who writes to them.
 //   - A lease has one owner: the pool while its agent is idle, the agent while its request runs, the batcher between lend and returned. Blocks that
 //     reach somebody after their request is over are sent home as surplus, so none is ever lost.
 //   - A stream is written by the pool until the request is admitted, then by its agent.
@@ -41,6 +43,9 @@
 //
 // A request that is paused and computed anew gives the same tokens as one that was never paused: its sampler waits with it, and the engine's results
 // do not depend on how the tokens before were cut into steps.
+//
+// What is being computed is not computed a second time beside it: a request that lacks the same block waits until it is published, and lets others
+// pass. Nobody waits in a circle, because only running requests compute and those that wait hold nothing.
 //
 // # Failures
 //

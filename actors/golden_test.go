@@ -144,8 +144,8 @@ func (s *script) do(words []string) {
 	case "stats":
 		st, err := s.system.Stats(context.Background())
 		require.NoError(s, err)
-		s.printf("  blocks: %d free, %d leased, %d cached; %d running, %d waiting, %d idle agents; rows per step %v\n",
-			st.Free, st.Leased, st.Cached, st.Running, st.Waiting, st.IdleAgents, st.RowsPerStep)
+		s.printf("  blocks: %d free, %d leased, %d cached, %d shared; %d running, %d waiting, %d idle agents; rows per step %v\n",
+			st.Free, st.Leased, st.Cached, st.Shared, st.Running, st.Waiting, st.IdleAgents, st.RowsPerStep)
 	default:
 		s.Fatalf("unknown command %q", words[0])
 	}
@@ -328,13 +328,9 @@ func describe(message any) string {
 	case *preempt:
 		return fmt.Sprintf("preempt %d", m.id)
 	case *paused:
-		return fmt.Sprintf("paused %d: %s, knows %d", m.id, blocks(m.lease), m.tokens)
+		return fmt.Sprintf("paused %d: %s, knows %d", m.id, blocks(m.lease), len(m.tokens))
 	case *ended:
-		keep := ""
-		if m.keep {
-			keep = ", keep"
-		}
-		return fmt.Sprintf("ended %d: %s, %d blocks freed%s", m.id, blocks(m.lease), len(m.freed), keep)
+		return fmt.Sprintf("ended %d: %s, knows %d", m.id, blocks(m.lease), len(m.tokens))
 	case *surplus:
 		return fmt.Sprintf("surplus %d: %d blocks", m.id, len(m.blocks))
 	case *lend:

@@ -16,6 +16,7 @@ type generate struct {
 	id      uint64
 	ctx     context.Context
 	request Request
+	keys    []runtime.BlockKey // of the full blocks of the prompt
 	stream  *Stream
 	reply   chan<- error
 }
@@ -26,17 +27,18 @@ type cancel struct {
 	err error
 }
 
-// prompt: pool -> agent: answer this request. Lease and stream become the agent's. The lease may hold the agent's own history from its start.
+// prompt: pool -> agent: answer this request. Lease and stream become the agent's. The lease holds the beginning of the prompt already: its blocks up to
+// lease.Length may be shared and are only read, but for the last one if it is partial.
 type prompt struct {
 	id      uint64
 	request Request
+	keys    []runtime.BlockKey // of the full blocks of the prompt; read only
 	stream  *Stream
 	lease   *runtime.Lease
-	named   bool // keep the history afterwards
-	outputs int  // most tokens to generate
+	outputs int // most tokens to generate
 }
 
-// resume: pool -> agent: go on with a request that was paused. The lease becomes the agent's; nothing in it is valid.
+// resume: pool -> agent: go on with a request that was paused. The lease becomes the agent's; it holds what was still there.
 type resume struct {
 	id    uint64
 	lease *runtime.Lease
@@ -45,20 +47,22 @@ type resume struct {
 // preempt: pool -> agent: others need the blocks; give the lease back and wait. A paused or an ended follows.
 type preempt struct{ id uint64 }
 
-// paused: agent -> pool: the request gave way; it knows this many tokens by now. The lease is the pool's to free.
+// paused: agent -> pool: the request gave way; it knows these tokens by now, and these are the keys of the full blocks among them. The lease becomes
+// the pool's.
 type paused struct {
 	id     uint64
-	tokens int
+	tokens []int32 // read only
+	keys   []runtime.BlockKey
 	lease  *runtime.Lease
 }
 
-// ended: agent -> pool: the request is over; sent exactly once, before its stream is closed. Freed blocks and the lease (nil if it is still on its way: a
-// surplus follows) become the pool's. With keep the lease is parked: it holds exactly the history that the agent remembers.
+// ended: agent -> pool: the request is over; sent exactly once, before its stream is closed. The lease becomes the pool's; nil: it is there
+// already, or still on its way and a surplus follows. If all went well the lease holds exactly these tokens, whose full blocks have these keys; otherwise tokens is nil.
 type ended struct {
-	id    uint64
-	lease *runtime.Lease
-	freed []runtime.BlockID
-	keep  bool
+	id     uint64
+	lease  *runtime.Lease
+	tokens []int32 // read only
+	keys   []runtime.BlockKey
 }
 
 // surplus: agent or batcher -> pool: these blocks came for a request that is over. They become the pool's.
@@ -133,8 +137,17 @@ type stepped struct {
 	err     error
 }
 
-// report: batcher -> pool: what a step carried, for admission and statistics.
-type report struct{ stepReport }
+// report: batcher -> pool: what a step carried, for admission and statistics, and which leases have new full blocks now.
+type report struct {
+	stepReport
+	progress []progress
+}
+
+// progress says how many positions of a request's lease are valid.
+type progress struct {
+	id     uint64
+	length int
+}
 
 // statsRequest: System -> pool: answer with the numbers of this moment.
 type statsRequest struct{ reply chan<- Stats }

@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -11,19 +12,20 @@ import (
 	"troupe/runtime"
 )
 
-// pool is the supervisor of everything. It owns the ledger, the leases of idle agents and the queue of requests that wait, and decides who is admitted,
-// who makes room and who is refused. It is the parent of the batcher and of all agents.
+// pool is the supervisor of everything. It owns the ledger, the memories of idle agents and the queue of requests that wait, and decides who is admitted,
+// who shares with whom, who makes room and who is refused. It is the parent of the batcher and of all agents.
 type pool struct {
 	*house
 	system  *System
 	batcher *actor.PID
 
-	ledger  *runtime.Ledger
-	tickets map[uint64]*ticket     // every request that is not over, or whose blocks are not all home
-	running []*ticket              // admitted, in order of age
-	queue   runtime.Queue[*ticket] // waiting or paused
-	seats   map[string]*seat       // agents by id
-	idle    *list.List             // seats with a parked lease, least recently used first
+	ledger    *runtime.Ledger
+	tickets   map[uint64]*ticket     // every request that is not over, or whose blocks are not all home
+	running   []*ticket              // admitted, in order of age
+	queue     runtime.Queue[*ticket] // waiting or paused
+	computing runtime.Computing      // blocks that running requests are about to publish
+	seats     map[string]*seat       // agents by id
+	idle      *list.List             // seats with a memory, least recently used first
 
 	closing  error             // not nil: refuse with it
 	stopping bool              // nothing matters any more
@@ -35,7 +37,7 @@ type pool struct {
 func newPool(s *System) *pool {
 	return &pool{
 		house: s.house, system: s,
-		ledger:  runtime.NewLedger(s.info.Blocks),
+		ledger: runtime.NewLedger(s.info.Blocks), computing: runtime.Computing{},
 		tickets: map[uint64]*ticket{}, seats: map[string]*seat{}, idle: list.New(),
 		stats: newPoolStats(s.house),
 	}
@@ -69,7 +71,9 @@ func (p *pool) Receive(ctx actor.Context) {
 	case *report:
 		p.stats.step(m.stepReport)
 		p.pace.Observe(m.prefill, m.took)
-		return
+		if !p.progress(m.progress) {
+			return
+		}
 	case *statsRequest:
 		m.reply <- p.snapshot()
 		return
@@ -95,8 +99,8 @@ func (p *pool) generate(ctx actor.Context, m *generate) {
 	n := len(m.request.Prompt)
 	outputs := p.limits.Outputs(n, m.request.MaxTokens)
 	t := &ticket{
-		id: m.id, request: m.request, stream: m.stream,
-		tokens: n, outputs: outputs, end: runtime.End(n, outputs), since: p.Now(),
+		id: m.id, request: m.request, stream: m.stream, tokens: m.request.Prompt, keys: m.keys,
+		outputs: outputs, end: runtime.End(n, outputs), since: p.Now(),
 	}
 	if err := p.refusal(m.ctx, t); err != nil {
 		p.stats.Refused++
@@ -127,15 +131,15 @@ func (p *pool) refusal(client context.Context, t *ticket) error {
 	if err := client.Err(); err != nil { // its cancel may have come before it
 		return err
 	}
-	// Nobody waits, so this one does not wait either if it fits now.
-	if p.queue.Len() == 0 && p.fits(t) {
+	// Nobody waits for room, so this one does not wait either if it fits now.
+	if p.next() == nil && p.fits(t) {
 		return nil
 	}
 	if p.queue.Len() < p.MaxQueue {
 		return nil
 	}
 	queued := 0
-	p.queue.All(func(t *ticket) { queued += t.tokens })
+	p.queue.All(func(t *ticket) { queued += len(t.tokens) })
 	err := runtime.Errorf(runtime.Busy, "the server is full: %d requests run and %d wait", len(p.running), p.queue.Len())
 	err.RetryAfter = runtime.RetryAfter(queued, p.pace.PerSecond())
 	return err
@@ -175,40 +179,69 @@ func (p *pool) need(_ actor.Context, m *need) {
 	}
 }
 
-// paused frees the blocks of a request that gave way. It is the next to be admitted, but for older ones that gave way later.
+// progress publishes the blocks of prompts that a step completed, and reports whether there were any.
+func (p *pool) progress(list []progress) (any bool) {
+	for _, m := range list {
+		if t, ok := p.tickets[m.id]; ok && t.state == running {
+			p.publish(t, m.length)
+			any = true
+		}
+	}
+	return any
+}
+
+// publish notes that the first length positions of a running request are computed, and puts their full blocks into the index.
+func (p *pool) publish(t *ticket, length int) {
+	from, to := t.length/p.info.BlockTokens, min(length/p.info.BlockTokens, len(t.keys))
+	for i := from; i < to; i++ {
+		p.ledger.Publish(t.blocks[i], t.keys[i])
+	}
+	if from < to {
+		p.computing.End(t.id, t.keys[from:to])
+	}
+	t.length = max(t.length, length)
+}
+
+// paused takes back the blocks of a request that gave way. The full ones stay in the index, for it to find again if nobody else needs them. It is the next
+// to be admitted, but for older ones that gave way later.
 func (p *pool) paused(_ actor.Context, m *paused) {
 	t := p.tickets[m.id]
 	p.leaveBatch(t)
-	t.state, t.tokens, t.since = halted, m.tokens, p.Now()
-	p.giveBack(t, m.lease.Blocks)
+	t.tokens, t.keys = m.tokens, m.keys
+	p.publish(t, m.lease.Length)
+	t.state, t.since = halted, p.Now()
+	p.giveBack(t, m.lease.Blocks, false)
 	p.queue.PushFront(t)
 	p.stats.Preempted++
 }
 
-// ended books the end of a request: its blocks are free, or parked with its agent's seat.
+// ended books the end of a request. What it leaves is the memory of its agent, or, if that has a newer request or no id, blocks in the index where the
+// next request finds them.
 func (p *pool) ended(ctx actor.Context, m *ended) {
 	t := p.tickets[m.id]
 	p.leaveBatch(t)
 	p.queue.Remove(t)
 	t.state = over
-	p.giveBack(t, m.freed)
-	if m.lease != nil && m.keep && len(m.lease.Blocks) > 0 {
-		p.ledger.Park(m.lease.Blocks)
-		t.held -= len(m.lease.Blocks)
-		p.leaveSeat(t, m.lease)
-	} else {
-		if m.lease != nil {
-			p.giveBack(t, m.lease.Blocks)
+	var left *memory
+	if m.tokens != nil {
+		t.tokens, t.keys = m.tokens, m.keys
+		p.publish(t, len(m.tokens))
+		if t.seat != nil && len(m.tokens) > 0 {
+			left = p.keepMemory(t, m.lease, m.tokens, m.keys)
+			m.lease = nil
 		}
-		p.leaveSeat(t, nil)
 	}
+	if m.lease != nil {
+		p.giveBack(t, m.lease.Blocks, false)
+	}
+	p.leaveSeat(t, left)
 	p.settle(ctx, t)
 }
 
-// surplus frees blocks that came too late for their request.
+// surplus takes back blocks that came too late for their request.
 func (p *pool) surplus(ctx actor.Context, m *surplus) {
 	t := p.tickets[m.id]
-	p.giveBack(t, m.blocks)
+	p.giveBack(t, m.blocks, false)
 	if t.state == over {
 		p.settle(ctx, t)
 	}
@@ -216,7 +249,7 @@ func (p *pool) surplus(ctx actor.Context, m *surplus) {
 
 // settle forgets a request that is over once its blocks are all home, and lets its agent go unless the agent has a seat to remember.
 func (p *pool) settle(ctx actor.Context, t *ticket) {
-	if t.held > 0 {
+	if len(t.blocks) > 0 {
 		return
 	}
 	delete(p.tickets, t.id)
@@ -225,31 +258,41 @@ func (p *pool) settle(ctx actor.Context, t *ticket) {
 	}
 }
 
-// leaveSeat lets a ticket's agent be idle: with a lease it keeps its seat, without one there is nothing to remember.
-func (p *pool) leaveSeat(t *ticket, lease *runtime.Lease) {
+// leaveSeat lets a ticket's agent be idle: with a memory it keeps its seat, without one there is nothing to remember.
+func (p *pool) leaveSeat(t *ticket, left *memory) {
 	s := t.seat
 	if s == nil {
 		return
 	}
 	s.ticket = nil
 	switch {
-	case lease != nil:
-		s.lease, s.place = lease, p.idle.PushBack(s)
-	case s.lease == nil: // a dropped request leaves the parked lease of its agent alone
+	case left != nil:
+		s.memory, s.place = left, p.idle.PushBack(s)
+	case s.memory == nil: // a dropped request leaves the memory of its agent alone
 		s.pid = nil
 		delete(p.seats, s.id)
 	}
 }
 
+// leaveBatch ends what a request computes. Whoever waits for that goes on without.
 func (p *pool) leaveBatch(t *ticket) {
+	p.computing.End(t.id, t.keys)
 	p.running = slices.DeleteFunc(p.running, func(x *ticket) bool { return x == t })
 	t.wants, t.stalled, t.yielding = false, false, false
 }
 
-// giveBack frees blocks that are booked on a ticket.
-func (p *pool) giveBack(t *ticket, blocks []runtime.BlockID) {
-	p.ledger.Give(blocks)
-	t.held -= len(blocks)
+// giveBack ends leases that are booked on a ticket.
+func (p *pool) giveBack(t *ticket, blocks []runtime.BlockID, cold bool) {
+	home := make(map[runtime.BlockID]bool, len(blocks))
+	for _, b := range blocks {
+		home[b] = true
+	}
+	before := len(t.blocks)
+	t.blocks = slices.DeleteFunc(t.blocks, func(b runtime.BlockID) bool { return home[b] })
+	if before-len(t.blocks) != len(blocks) {
+		panic(fmt.Sprintf("actors: request %d gives back blocks %v, and had only %d of them", t.id, blocks, before-len(t.blocks)))
+	}
+	p.ledger.Give(blocks, cold)
 }
 
 // byAge returns all tickets, oldest first.

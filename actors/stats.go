@@ -12,7 +12,8 @@ type Stats struct {
 	Blocks       int // in the pool; Free + Leased + Cached
 	Free         int
 	Leased       int // held by requests that run
-	Cached       int // parked with idle agents
+	Cached       int // of idle agents, or of nobody and kept for whose prompt needs them
+	Shared       int // blocks that several requests or agents refer to
 	BlockTokens  int
 	Running      int // admitted requests
 	Waiting      int // requests in the queue, the paused ones included
@@ -23,6 +24,7 @@ type Stats struct {
 	Refused      uint64
 	Preempted    uint64        // how often a running request gave way
 	Forgotten    uint64        // idle agents whose blocks others needed
+	Evicted      uint64        // cached blocks of nobody that others needed
 	WaitTime     time.Duration // that admitted requests waited, in sum
 	Steps        uint64
 	FailedSteps  uint64
@@ -82,6 +84,7 @@ func (p *pool) snapshot() Stats {
 	s := p.stats.Stats
 	s.Blocks, s.BlockTokens = p.ledger.Total(), p.info.BlockTokens
 	s.Free, s.Leased, s.Cached = p.ledger.Count(runtime.Free), p.ledger.Count(runtime.Leased), p.ledger.Count(runtime.Cached)
+	s.Shared, s.Evicted = p.ledger.Shared(), p.ledger.Evicted()
 	s.Running, s.Waiting, s.IdleAgents = len(p.running), p.queue.Len(), p.idle.Len()
 	p.queue.All(func(t *ticket) {
 		if t.state == halted {

@@ -9,7 +9,7 @@ import (
 
 // Request is one prompt to be answered.
 type Request struct {
-	Agent     string  // validated id of the agent; "" is anonymous: no state is kept
+	Agent     string  // validated id of the agent; "" is anonymous
 	Prompt    []int32 // must not change until the stream has ended
 	Sampling  runtime.Sampling
 	MaxTokens int // 0: as many as the context allows; more than that is capped
@@ -20,7 +20,7 @@ type Request struct {
 // Event is a step of a generation.
 type Event struct {
 	Started bool   // the first event: the agent has its blocks, and Cached is known
-	Cached  int    // prompt tokens taken from the agent's own history; with Started
+	Cached  int    // prompt tokens that need not be computed; with Started
 	Text    string // text that became certain; may be empty
 	Tokens  int    // tokens generated so far
 }
@@ -30,7 +30,7 @@ type Outcome struct {
 	Reason       runtime.FinishReason // if Err is nil
 	StopString   string               // the stop string that was found, with runtime.FinishString
 	PromptTokens int
-	CachedTokens int // of the prompt, taken from the agent's own history
+	CachedTokens int // of the prompt, that were not computed for this request: from the agent's own history, or shared with others
 	OutputTokens int // as sampled, the one that ended the turn included
 	// Err is nil if the generation ended well. It wraps the context's error if the client left, and a *runtime.Error otherwise.
 	Err error

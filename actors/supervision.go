@@ -42,20 +42,41 @@ func (p *pool) rest() {
 	}
 }
 
-// check panics unless every block is accounted for: in the ledger, and with the request or the seat that it is booked on.
+// check panics unless every reference that the ledger has is that of a request or a seat, and whoever may write to a block is alone with it.
 func (p *pool) check() {
 	if err := p.ledger.Check(); err != nil {
 		panic(err)
 	}
-	leased, cached := 0, 0
+	type references struct{ leases, holds int }
+	want := make([]references, p.ledger.Total())
 	for _, t := range p.tickets {
-		leased += t.held
+		for _, b := range t.blocks {
+			want[b].leases++
+		}
+		if t.state == running {
+			p.checkWrites(t)
+		}
 	}
 	for e := p.idle.Front(); e != nil; e = e.Next() {
-		cached += len(e.Value.(*seat).lease.Blocks)
+		for _, b := range e.Value.(*seat).memory.lease.Blocks {
+			want[b].holds++
+		}
 	}
-	if l, c := p.ledger.Count(runtime.Leased), p.ledger.Count(runtime.Cached); l != leased || c != cached {
-		panic(fmt.Sprintf("actors: the ledger has %d leased and %d cached blocks, requests hold %d and agents %d", l, c, leased, cached))
+	for i, w := range want {
+		if leases, holds := p.ledger.References(runtime.BlockID(i)); leases != w.leases || holds != w.holds {
+			panic(fmt.Sprintf("actors: the ledger has %d leases and %d holds of block %d, requests have %d and agents %d", leases, holds, i, w.leases, w.holds))
+		}
+	}
+	if len(p.running) == 0 && len(p.computing) > 0 {
+		panic(fmt.Sprintf("actors: %d blocks are to be computed, and nobody runs", len(p.computing)))
+	}
+}
+
+func (p *pool) checkWrites(t *ticket) {
+	for _, b := range t.blocks[t.length/p.info.BlockTokens:] {
+		if !p.ledger.Sole(b) || p.ledger.Published(b) {
+			panic(fmt.Sprintf("actors: request %d writes to block %d, and others read it", t.id, b))
+		}
 	}
 }
 

@@ -57,11 +57,12 @@ func (s *System) Generate(ctx context.Context, r Request) (*Stream, error) {
 		return nil, err
 	}
 	id := s.ids.Add(1)
+	keys := runtime.Chain(s.info.Tag, s.info.BlockTokens, r.Prompt, nil)
 	stop := func(err error) { s.actors.Root.Send(s.pool, &cancel{id: id, err: err}) }
 	st := &Stream{events: make(chan Event, s.StreamBuffer), stop: stop}
 	st.release = context.AfterFunc(ctx, func() { stop(ctx.Err()) })
 	reply := make(chan error, 1)
-	s.actors.Root.Send(s.pool, &generate{id: id, ctx: ctx, request: r, stream: st, reply: reply})
+	s.actors.Root.Send(s.pool, &generate{id: id, ctx: ctx, request: r, keys: keys, stream: st, reply: reply})
 	err, ok := await(s, ctx.Done(), reply)
 	switch {
 	case !ok && ctx.Err() != nil:

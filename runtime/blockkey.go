@@ -18,3 +18,21 @@ func NextKey(tag string, before BlockKey, tokens []int32) BlockKey {
 	}
 	return sha256.Sum256(b)
 }
+
+// Chain returns the keys of the full blocks that tokens fill, given those of the first ones. It does not change known, and may share its memory.
+func Chain(tag string, blockTokens int, tokens []int32, known []BlockKey) []BlockKey {
+	full := len(tokens) / blockTokens
+	if len(known) >= full {
+		return known[:full:full]
+	}
+	keys := append(make([]BlockKey, 0, full), known...)
+	var before BlockKey
+	if len(keys) > 0 {
+		before = keys[len(keys)-1]
+	}
+	for i := len(keys); i < full; i++ {
+		before = NextKey(tag, before, tokens[i*blockTokens:(i+1)*blockTokens])
+		keys = append(keys, before)
+	}
+	return keys
+}

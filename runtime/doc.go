@@ -7,6 +7,6 @@
 //   - [Store] (suite and fake in storetest) keeps saved agents.
 //
 // The vocabulary is that of the field. A block is a fixed number of consecutive positions of KV for every layer. A [Lease] is the block table of one
-// agent and the number of positions in it that are valid. The [Ledger] says in which state each block is; its sum never changes. A step is one
-// forward pass over decode rows and prefill chunks.
+// agent and the number of positions in it that are valid. The [Ledger] says who refers to each block and which full ones can be found by the tokens that
+// they hold; its sum never changes. A step is one forward pass over decode rows and prefill chunks.
 package runtime

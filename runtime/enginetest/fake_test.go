@@ -20,6 +20,17 @@ func TestFakeReportsReadsOfWhatWasNeverWritten(t *testing.T) {
 	require.ErrorContains(t, err, "never written")
 }
 
+func TestFakeReportsReadsOfWhatIsWritten(t *testing.T) {
+	f := enginetest.NewFake(enginetest.Options{BlockTokens: 2})
+	_, err := f.Step([]runtime.Row{{Blocks: []runtime.BlockID{3}, Tokens: []int32{1, 2}}})
+	require.NoError(t, err)
+	reads := runtime.Row{Blocks: []runtime.BlockID{3, 4}, Start: 2, Tokens: []int32{1}, Want: 1}
+	_, err = f.Step([]runtime.Row{reads, {Blocks: []runtime.BlockID{3}, Start: 1, Tokens: []int32{2}}})
+	require.EqualError(t, err, "fake engine: row 0 reads block 3 while row 1 writes to it")
+	_, err = f.Step([]runtime.Row{reads, {Blocks: []runtime.BlockID{3, 5}, Start: 2, Tokens: []int32{2}}})
+	require.NoError(t, err, "both read it")
+}
+
 func TestGreedyPredictsTheFake(t *testing.T) {
 	f := enginetest.NewFake(enginetest.Options{})
 	tokens := []int32{5, 6, 7}

@@ -32,6 +32,7 @@ type world struct {
 
 	clients []*client          // all there ever were
 	history map[string][]int32 // of each agent: what its last conversation that ended said
+	systems [][]int32          // how prompts begin that have something in common
 	counts  map[string]int     // of what happened
 	now     time.Time
 }
@@ -56,6 +57,13 @@ func newWorld(t *testing.T, seed uint64) *world {
 		pump:    &dispatcher{rng: rand.New(rand.NewPCG(seed, 2))},
 		shape:   enginetest.Options{Vocab: 256, Context: 48 + rng.IntN(60), BlockTokens: 4, Blocks: 12 + rng.IntN(80)},
 		history: map[string][]int32{}, counts: map[string]int{}, now: time.Unix(0, 0),
+	}
+	for range 3 {
+		var s []int32
+		for range 2 + rng.IntN(24) {
+			s = append(s, rng.Int32N(200))
+		}
+		w.systems = append(w.systems, s)
 	}
 	w.shape.BeforeStep = w.mishap
 	w.limits = runtime.Limits{Context: w.shape.Context, Blocks: w.shape.Blocks, BlockTokens: w.shape.BlockTokens}
@@ -140,6 +148,13 @@ func (w *world) request() actors.Request {
 		r.Agent = fmt.Sprint("agent-", w.rng.IntN(5))
 		h := w.history[r.Agent]
 		r.Prompt = slices.Clone(h[:len(h)-w.rng.IntN(len(h)/3+1)])
+	}
+	if len(r.Prompt) == 0 && w.rng.IntN(3) > 0 {
+		r.Prompt = slices.Clone(w.systems[w.rng.IntN(len(w.systems))])
+	}
+	if r.Agent == "" && len(w.clients) > 0 && w.rng.IntN(3) == 0 { // what another client said: the same again, or a part of it
+		p := w.clients[w.rng.IntN(len(w.clients))].request.Prompt
+		r.Prompt = slices.Clone(p[:len(p)-w.rng.IntN(len(p)/2+1)])
 	}
 	most := w.limits.Positions() - 2
 	for n := 1 + w.rng.IntN(24); n > 0 && len(r.Prompt) < most; n-- {
@@ -286,6 +301,7 @@ func (w *world) end() {
 	}
 	w.counts["preempted"] += int(s.Preempted)
 	w.counts["forgotten"] += int(s.Forgotten)
+	w.counts["blocks evicted"] += int(s.Evicted)
 	require.NoError(w, w.system.Close())
 }
 
