@@ -3,6 +3,7 @@ package mlx
 import (
 	"fmt"
 	"runtime"
+	"time"
 )
 
 // Kernels are our own kernels for the CPU, for one instruction set, with the
@@ -46,6 +47,14 @@ func (k *Kernels) ISA() string { return k.isa }
 
 // Threads returns how many threads compute.
 func (k *Kernels) Threads() int { return k.threads }
+
+// Busy returns how long programs have run, over all of them. It may be called at any time.
+func (k *Kernels) Busy() time.Duration { return time.Duration(machineBusy(k.m)) }
+
+// Limits measures what the machine can do at best with these threads and this instruction set: bytes
+// read from memory per second, and operations on bytes per second, of which a
+// multiplication with its addition is two. Nothing else may use the kernels meanwhile.
+func (k *Kernels) Limits() (read, dots float64, err error) { return machineLimits(k.m) }
 
 // Close ends the threads. Nothing must be running; a second Close does nothing.
 func (k *Kernels) Close() {

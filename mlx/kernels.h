@@ -155,6 +155,10 @@ struct Kernels {
   int (*reduce_parts)(const Reduce&);
   void (*reduce)(const Reduce&, float* scratch, int part);
   void (*rank)(const Reduce&, float* scratch, int row);
+
+  // What kernels are measured against; see probe.h.
+  int32_t (*probe_read)(const uint8_t*, size_t n);
+  int64_t (*probe_dots)(int times, int32_t* result);
 };
 
 namespace avx512 { extern const Kernels kernels; }

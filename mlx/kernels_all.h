@@ -9,6 +9,7 @@
 #include "cache.h"
 #include "attend.h"
 #include "reduce.h"
+#include "probe.h"
 
 namespace troupe::TROUPE_ISA {
 
@@ -27,6 +28,8 @@ const Kernels kernels = {
     .reduce_parts = TROUPE_ISA::reduce_parts,
     .reduce = TROUPE_ISA::reduce,
     .rank = TROUPE_ISA::rank,
+    .probe_read = TROUPE_ISA::probe_read,
+    .probe_dots = TROUPE_ISA::probe_dots,
 };
 
 } // namespace troupe::TROUPE_ISA

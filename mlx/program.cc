@@ -3,6 +3,7 @@
 #include "program.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <stdexcept>
 #include <string>
@@ -300,7 +301,9 @@ class Program : public mx::Primitive {
     // The primitive may be gone when the task runs; the arrays are kept.
     mx::cpu::get_command_encoder(stream()).dispatch(
         [machine = machine_, code = code_, arrays = std::move(arrays), outputs = std::move(outputs)] {
+          const auto began = std::chrono::steady_clock::now();
           Runner(*machine, *code, arrays, outputs).run();
+          machine->busy += std::chrono::nanoseconds(std::chrono::steady_clock::now() - began).count();
         });
   }
 

@@ -4,6 +4,7 @@
 #ifndef TROUPE_MLX_PROGRAM_H
 #define TROUPE_MLX_PROGRAM_H
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -23,7 +24,15 @@ struct Machine {
   Pool pool;
   std::unique_ptr<char[]> memory;
   size_t size = 0;
+  std::atomic<int64_t> busy{0}; // nanoseconds that programs have run
 };
+
+// The limits of a machine: bytes read from memory per second, and operations on bytes per second
+// (a multiplication and its addition are two). Takes about a second and 256 MiB.
+struct Limits {
+  double read, dots;
+};
+Limits measure(Machine& m);
 
 // The calls, as Go's program.go writes them.
 struct Code {

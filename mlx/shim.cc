@@ -271,6 +271,17 @@ const char* mlx_machine_isa(mlx_machine* m) {
   return m->it->kernels.name;
 }
 
+int64_t mlx_machine_busy(mlx_machine* m) {
+  return m->it->busy;
+}
+
+int mlx_machine_limits(mlx_machine* m, double* read, double* dots) {
+  return guard("limits", [&] {
+    Limits l = measure(*m->it);
+    *read = l.read, *dots = l.dots;
+  });
+}
+
 int mlx_run(mlx_graph* g, mlx_machine* m, const uintptr_t* in, size_t n_in, const int64_t* words, size_t n_words,
             const int32_t* ints, size_t n_ints, const float* floats, size_t n_floats, const int64_t* outputs,
             size_t n_outputs, uintptr_t* out) {

@@ -122,6 +122,12 @@ func newMachine(threads int, isa string) (machinePtr, error) {
 
 func freeMachine(m machinePtr)       { C.mlx_machine_free(m) }
 func machineISA(m machinePtr) string { return C.GoString(C.mlx_machine_isa(m)) }
+func machineBusy(m machinePtr) int64 { return int64(C.mlx_machine_busy(m)) }
+
+func machineLimits(m machinePtr) (read, dots float64, err error) {
+	err = failure(C.mlx_machine_limits(m, (*C.double)(&read), (*C.double)(&dots)))
+	return read, dots, err
+}
 
 func run(g graphPtr, m machinePtr, in []handle, words []int64, ints []int32, floats []float32, outputs []int64, out []handle) error {
 	return failure(C.mlx_run(g, m,

@@ -78,6 +78,8 @@ typedef struct mlx_machine mlx_machine;
 int mlx_machine_new(int32_t threads, const char* isa, mlx_machine** out);
 void mlx_machine_free(mlx_machine* m);
 const char* mlx_machine_isa(mlx_machine* m);
+int64_t mlx_machine_busy(mlx_machine* m);                         // nanoseconds that programs have run
+int mlx_machine_limits(mlx_machine* m, double* read, double* dots); // per second; see program.h
 
 // Builds the primitive of a program. Each of the n_outputs entries of outputs is a number of elements.
 int mlx_run(mlx_graph* g, mlx_machine* m, const uintptr_t* in, size_t n_in, const int64_t* words, size_t n_words,

@@ -54,6 +54,9 @@ func cellData(h handle) uintptr   { return 0 }
 func newMachine(threads int, isa string) (machinePtr, error) { return nil, ErrNotBuilt }
 func freeMachine(m machinePtr)                               {}
 func machineISA(m machinePtr) string                         { return "" }
+func machineBusy(m machinePtr) int64                         { return 0 }
+
+func machineLimits(m machinePtr) (read, dots float64, err error) { return 0, 0, ErrNotBuilt }
 
 func run(g graphPtr, m machinePtr, in []handle, words []int64, ints []int32, floats []float32, outputs []int64, out []handle) error {
 	return ErrNotBuilt

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"troupe/mlx"
 	"troupe/runtime"
@@ -88,6 +89,17 @@ func (e *Engine) load(c *mlx.Context, folder *Folder, o Options) error {
 
 // Info describes the engine.
 func (e *Engine) Info() runtime.EngineInfo { return e.info }
+
+// KernelTime returns how long the kernels have computed, over all steps so far; 0 if the model runs on MLX's operations. The
+// rest of a step's time is what Go, cgo and MLX add.
+func (e *Engine) KernelTime() time.Duration {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	if x, ok := e.backend.(*kernels); ok && !e.closed {
+		return x.machine.Busy()
+	}
+	return 0
+}
 
 // Step runs one forward pass. Rows that break the rules of [runtime.Engine] are
 // refused before anything is computed.
