@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
@@ -30,7 +31,7 @@ func (d *Disk) scan() error {
 		return err
 	}
 	d.trimQuarantine()
-	agents, whole, err := d.scanAgents()
+	agents, err := d.scanAgents()
 	if err != nil {
 		return err
 	}
@@ -44,15 +45,16 @@ func (d *Disk) scan() error {
 	if err != nil {
 		return err
 	}
-	if whole { // else one of them may belong to a manifest that could not be read this time
-		for _, key := range orphans {
-			if err := d.remove(blockName(key)); err != nil {
-				return err
-			}
+	for _, key := range orphans {
+		if err := d.remove(blockName(key)); err != nil {
+			d.log.Warn("cannot remove a block that nobody names", "error", err)
 		}
 	}
 	d.written = max(d.readWear(), d.index.bytes)
-	return d.makeRoom(0, "")
+	if err := d.makeRoom(0, ""); err != nil {
+		d.log.Warn("the budget on disk is exceeded", "error", err)
+	}
+	return nil
 }
 
 // sweep removes every file of a folder.
@@ -63,46 +65,61 @@ func (d *Disk) sweep(dir string) error {
 	}
 	for _, name := range names {
 		if err := d.remove(dir + "/" + name); err != nil {
-			return err
+			d.log.Warn("cannot remove a temporary file", "error", err)
 		}
 	}
 	return nil
 }
 
-// scanAgents reads all manifests. whole is false if one of them could not be read, so that nobody knows which blocks it names.
-func (d *Disk) scanAgents() (agents []found, whole bool, err error) {
+// maxUnreadable is how many files may be unreadable before this looks like a disk that is not there rather than one that wears out.
+const maxUnreadable = maxQuarantine / 2
+
+// scanAgents reads all manifests and counts what they name. What it does not return is not in the folder any more.
+func (d *Disk) scanAgents() ([]found, error) {
 	var names []string
 	if err := d.fs.List("agents", func(name string) { names = append(names, name) }); err != nil {
-		return nil, false, err
+		return nil, err
 	}
-	whole = true
+	var agents []found
+	bad, unreadable := map[string]error{}, 0
 	for _, name := range names {
 		if !strings.HasSuffix(name, manifestEnds) {
 			continue // not ours
 		}
 		name = "agents/" + name
 		p, size, err := d.readManifest(name)
+		for try := 0; try < 2 && err != nil; try++ { // it may have been the reading
+			p, size, err = d.readManifest(name)
+		}
 		switch {
-		case errors.Is(err, errDamaged):
-			d.log.Warn("set a damaged manifest aside", "file", name, "error", err)
-			if err := d.setAside(name); err != nil {
-				return nil, false, err
-			}
+		case err == nil:
+			d.count(p)
+			agents = append(agents, found{p.summary(size), int64(size)})
 			continue
 		case errors.Is(err, errNewer):
-			return nil, false, err
-		case err != nil:
-			d.log.Error("cannot read a manifest", "file", name, "error", err)
-			whole = false
-			continue
+			return nil, err
+		case !errors.Is(err, errDamaged):
+			unreadable++
 		}
-		for i := range p.count() {
-			id := d.index.id(p.key(i))
-			d.index.blocks[id] = blockInfo{refs: d.index.blocks[id].refs + 1, size: p.size(i) | unseen}
+		if bad[name] = err; unreadable > maxUnreadable {
+			return nil, fmt.Errorf("the disk is failing: %w", err)
 		}
-		agents = append(agents, found{p.summary(size), int64(size)})
 	}
-	return agents, whole, nil
+	for name, err := range bad {
+		d.log.Warn("set aside what cannot be read", "file", name, "error", err)
+		if err := d.setAside(name); err != nil {
+			return nil, err
+		}
+	}
+	return agents, nil
+}
+
+// count adds what a manifest names to the index, not yet seen on disk.
+func (d *Disk) count(p *manifest) {
+	for i := range p.count() {
+		id := d.index.id(p.key(i))
+		d.index.blocks[id] = blockInfo{refs: d.index.blocks[id].refs + 1, size: p.size(i) | unseen}
+	}
 }
 
 // scanBlocks compares the files of blocks with what the manifests name, and returns those that are not named.
