@@ -6,7 +6,8 @@
 //
 // # Life of a request
 //
-// A request is read whole, within a limit of bytes and time, before it is looked at. What is wrong with it, or with the server, is answered with
+// Whoever calls us by a wrong name, from a foreign web page or without a key (guard.go) is refused before the body is read. Then a request is read whole,
+// within a limit of bytes and time, before it is looked at. What is wrong with it, or with the server, is answered with
 // a status and a body of the dialect before anything is generated. From then on the socket is watched: a client that leaves cancels its
 // generation at once, also before the first token. A stream gets its status 200 when the generation has started, or at the first ping if it is
 // still waiting then; whatever fails later is the dialect's error event, and the stream ends.

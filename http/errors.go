@@ -126,6 +126,8 @@ func (s *Server) handleError(c *fiber.Ctx, err error) error {
 // wireMessage says what to change about a request that did not get as far as a handler.
 func (s *Server) wireMessage(c *fiber.Ctx, err *fiber.Error) string {
 	switch err.Code {
+	case http.StatusForbidden:
+		return err.Message
 	case http.StatusNotFound:
 		return fmt.Sprintf("there is no %s %s here", c.Method(), c.Path())
 	case http.StatusMethodNotAllowed:

@@ -33,6 +33,10 @@ type generation struct {
 // handle makes the handler of a dialect's generating endpoint.
 func (s *Server) handle(d dialect) fiber.Handler {
 	return func(c *fiber.Ctx) error {
+		v, body, err := s.receive(c)
+		if err != nil {
+			return err
+		}
 		// Held until the answer is complete, which for a stream is after this function.
 		s.running.RLock()
 		ctx, cancel := context.WithCancelCause(s.ctx)
@@ -49,7 +53,7 @@ func (s *Server) handle(d dialect) fiber.Handler {
 			}
 		}()
 
-		g, err := s.admit(ctx, c, d)
+		g, err := s.admit(ctx, c, d, v, body)
 		if err != nil {
 			return because(ctx, err)
 		}
@@ -85,9 +89,28 @@ func (s *Server) handle(d dialect) fiber.Handler {
 	}
 }
 
-// admit reads a request and hands it to the system. An error means that nothing was generated.
-func (s *Server) admit(ctx context.Context, c *fiber.Ctx, d dialect) (*generation, error) {
-	v, in, err := s.read(c, d.parse)
+// receive reads the body of a request and finds the service for it.
+func (s *Server) receive(c *fiber.Ctx) (*service, []byte, error) {
+	v, err := s.current()
+	if err != nil {
+		return nil, nil, err
+	}
+	body, err := s.requestBody(c)
+	return v, body, err
+}
+
+// read decodes a body.
+func (s *Server) read(v *service, body []byte, parse func([]byte) (*call, error)) (*call, error) {
+	in, err := parse(body)
+	if err != nil {
+		return nil, err
+	}
+	return in, s.checkModel(v, in.model)
+}
+
+// admit decodes a request and hands it to the system. An error means that nothing was generated.
+func (s *Server) admit(ctx context.Context, c *fiber.Ctx, d dialect, v *service, body []byte) (*generation, error) {
+	in, err := s.read(v, body, d.parse)
 	if err != nil {
 		return nil, err
 	}
@@ -101,33 +124,19 @@ func (s *Server) admit(ctx context.Context, c *fiber.Ctx, d dialect) (*generatio
 	if g.agent, err = agentID(func(name string) string { return c.Get(name) }, in.identity); err != nil {
 		return nil, err
 	}
+	if g.agent != "" {
+		c.Set("X-Agent-ID", g.agent)
+	}
 	r, err := v.request(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	r.Agent, g.tokens = g.agent, len(r.Prompt)
+	r.Agent, g.tokens = internalID(owner(c), g.agent), len(r.Prompt)
 	g.clipped = v.model.Context-g.tokens < in.maxTokens
 	if g.stream, err = v.generate(ctx, r); err != nil {
 		return nil, err
 	}
 	return g, nil
-}
-
-// read decodes a request's body and finds the service for it.
-func (s *Server) read(c *fiber.Ctx, parse func([]byte) (*call, error)) (*service, *call, error) {
-	v, err := s.current()
-	if err != nil {
-		return nil, nil, err
-	}
-	body, err := requestBody(c)
-	if err != nil {
-		return nil, nil, err
-	}
-	in, err := parse(body)
-	if err != nil {
-		return nil, nil, err
-	}
-	return v, in, s.checkModel(v, in.model)
 }
 
 // collect waits for the whole answer.

@@ -28,8 +28,7 @@ func agentID(header func(string) string, b identityFields) (string, error) {
 			continue
 		}
 		if !validID(named.id) {
-			return "", runtime.InvalidParam(named.param, "%s must have 1 to %d printable ASCII characters without spaces, quotes and slashes, "+
-				"and must not start with a dot", named.param, maxID)
+			return "", errBadID(named.param)
 		}
 		return named.id, nil
 	}
@@ -49,6 +48,11 @@ func agentID(header func(string) string, b identityFields) (string, error) {
 type identityFields struct {
 	SessionID string
 	UserID    string // metadata.user_id of the Anthropic dialect
+}
+
+// errBadID is the error for an id that cannot be one.
+func errBadID(param string) error {
+	return runtime.InvalidParam(param, "%s must have 1 to %d printable ASCII characters without spaces, quotes and slashes, and must not start with a dot", param, maxID)
 }
 
 // validID reports whether an id can name an agent: 1 to 128 printable ASCII characters without spaces, quotes and slashes, and not starting with a dot,

@@ -74,7 +74,11 @@ func (s *Server) getModel(c *fiber.Ctx) error {
 
 // countTokens answers POST /v1/messages/count_tokens with the number of tokens that the same conversation has as a prompt.
 func (s *Server) countTokens(c *fiber.Ctx) error {
-	v, in, err := s.read(c, anthropic{}.parseCount)
+	v, body, err := s.receive(c)
+	if err != nil {
+		return err
+	}
+	in, err := s.read(v, body, anthropic{}.parseCount)
 	if err != nil {
 		return err
 	}

@@ -13,11 +13,17 @@ import (
 // ask sends a request that must be served and returns what reached the system, with the prompt as text.
 func ask(t *testing.T, h *house, d *director, path, body string, header ...string) (actors.Request, string) {
 	t.Helper()
+	r, _ := exchange(t, h, d, path, body, header...)
+	return r, h.service.Load().model.Tokenizer.Decode(r.Prompt, false)
+}
+
+// exchange has a request answered, and returns what the system got and the client was told.
+func exchange(t *testing.T, h *house, d *director, path, body string, header ...string) (actors.Request, answer) {
+	t.Helper()
 	d.stage(ended(runtime.FinishStop), hello...)
 	a := h.post(t, path, body, header...)
 	require.Equal(t, http.StatusOK, a.status, a.body)
-	r := d.last(t)
-	return r, h.service.Load().model.Tokenizer.Decode(r.Prompt, false)
+	return d.last(t), a
 }
 
 // TestPrompts checks what the model is shown.

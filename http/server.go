@@ -15,6 +15,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/fiber/v2/middleware/cors"
+	"github.com/gofiber/fiber/v2/middleware/pprof"
 	"github.com/gofiber/fiber/v2/middleware/recover"
 
 	"troupe/actors"
@@ -28,12 +29,40 @@ const headerLimit = 32 << 10
 type Config struct {
 	Logger       *slog.Logger  // nil: slog.Default
 	StrictModels bool          // refuse model ids other than the loaded model's; clients ask for ids of their own, so it is off by default
-	CORSOrigins  []string      // exact origins that browsers may call from; none by default
+	APIKeys      []string      // open everything but /health and /admin; none: everybody may call, and all share one set of agents
+	AdminKey     string        // opens /admin and /debug; without one these do not exist
+	CORSOrigins  []string      // exact origins of web pages that may call; none by default
+	Hosts        []string      // names that the server may be called by, beside those of the loopback; none: any name, but on a loopback address
 	BodyLimit    int           // bytes of a request body; 0: 32 MiB, the limit of the Anthropic API
 	PingInterval time.Duration // between signs of life on a stream; 0: 5 s
 	ReadTimeout  time.Duration // for a request to arrive whole; 0: 60 s
 	IdleTimeout  time.Duration // for the next request on a connection; 0: 2 min
 	WriteTimeout time.Duration // for a client to take what was flushed to it; 0: 30 s
+}
+
+// Validate returns what is wrong with a configuration that a user wrote. It never repeats a key.
+func (cfg Config) Validate() error {
+	for i, key := range cfg.APIKeys {
+		if err := validKey(key); err != nil {
+			return fmt.Errorf("API key %d: %w", i+1, err)
+		}
+	}
+	if cfg.AdminKey != "" {
+		if err := validKey(cfg.AdminKey); err != nil {
+			return fmt.Errorf("admin key: %w", err)
+		}
+	}
+	for _, origin := range cfg.CORSOrigins {
+		if err := validOrigin(origin); err != nil {
+			return err
+		}
+	}
+	for _, host := range cfg.Hosts {
+		if err := validHost(host); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Server answers HTTP. It can listen before there is a model: until [Server.Attach] everything but /health/live says that the server is starting.
@@ -42,6 +71,9 @@ type Server struct {
 	log     *slog.Logger
 	app     *fiber.App
 	service atomic.Pointer[service] // nil: starting
+
+	keys, adminKeys keyring
+	onLoopback      bool // set before the first request
 
 	draining atomic.Bool
 	ctx      context.Context // of every generation; ends with the server
@@ -63,17 +95,22 @@ func New(cfg Config) *Server {
 	setDefault(&cfg.ReadTimeout, time.Minute)
 	setDefault(&cfg.IdleTimeout, 2*time.Minute)
 	setDefault(&cfg.WriteTimeout, 30*time.Second)
-	s := &Server{cfg: cfg, log: cfg.Logger, now: time.Now, newID: newID}
+	s := &Server{
+		cfg: cfg, log: cfg.Logger, now: time.Now, newID: newID,
+		keys: newKeyring(cfg.APIKeys...), adminKeys: newKeyring(cfg.AdminKey),
+	}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	s.app = fiber.New(fiber.Config{
-		AppName:               "troupe",
-		DisableStartupMessage: true,
-		Immutable:             true, // strings of a request go to actors, which outlive it
-		BodyLimit:             cfg.BodyLimit,
-		ReadBufferSize:        headerLimit,
-		ReadTimeout:           cfg.ReadTimeout,
-		IdleTimeout:           cfg.IdleTimeout,
-		ErrorHandler:          s.handleError,
+		AppName:                      "troupe",
+		DisableStartupMessage:        true,
+		Immutable:                    true, // strings of a request go to actors, which outlive it
+		StreamRequestBody:            true, // so that nobody's body is read before the key was checked; requestBody keeps the limit
+		BodyLimit:                    1,    // is what is read ahead
+		DisablePreParseMultipartForm: true, // it would write files, without a limit
+		ReadBufferSize:               headerLimit,
+		ReadTimeout:                  cfg.ReadTimeout,
+		IdleTimeout:                  cfg.IdleTimeout,
+		ErrorHandler:                 s.handleError,
 	})
 	s.routes()
 	return s
@@ -88,18 +125,26 @@ func setDefault[T comparable](v *T, def T) {
 }
 
 func (s *Server) routes() {
-	s.app.Use(s.frame, recover.New(recover.Config{EnableStackTrace: true, StackTraceHandler: s.logPanic}))
+	s.app.Use(s.frame, recover.New(recover.Config{EnableStackTrace: true, StackTraceHandler: s.logPanic}), s.checkHost)
 	if len(s.cfg.CORSOrigins) > 0 {
 		s.app.Use(cors.New(cors.Config{
 			AllowOrigins:  strings.Join(s.cfg.CORSOrigins, ","),
-			AllowMethods:  "GET,POST,HEAD,OPTIONS",
-			ExposeHeaders: "request-id,x-request-id,retry-after",
+			AllowMethods:  "GET,POST,DELETE,HEAD,OPTIONS",
+			ExposeHeaders: "request-id,x-request-id,x-agent-id,x-cache-miss,retry-after,retry-after-ms",
 		}))
 	}
+	s.app.Use(s.checkOrigin)
+	// A handler that is registered before a lock is outside of it, however its path is written.
 	s.app.Get("/", s.live) // Claude Code probes with HEAD /
 	s.app.Get("/health", s.ready)
 	s.app.Get("/health/live", s.live)
 	s.app.Get("/health/ready", s.ready)
+	if !s.adminKeys.empty() {
+		s.app.Group("/debug", s.requireAdmin, pprof.New(pprof.Config{Next: func(c *fiber.Ctx) bool {
+			return strings.HasSuffix(c.Path(), "/cmdline") // keys may be on the command line
+		}}))
+	}
+	s.app.Use(s.authenticate)
 	s.app.Get("/v1/models", s.listModels)
 	s.app.Get("/v1/models/*", s.getModel)
 	s.app.Post("/v1/messages", s.handle(anthropic{}))
@@ -114,6 +159,9 @@ func (s *Server) frame(c *fiber.Ctx) error {
 	err := c.Next()
 	if err != nil {
 		err = s.handleError(c, err)
+	}
+	if s.draining.Load() {
+		c.Context().SetConnectionClose() // so that a proxy does not send its next request here
 	}
 	if e := c.Context().SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout)); e != nil {
 		s.log.Debug("no write deadline on this connection", "error", e)
@@ -151,8 +199,10 @@ func (s *Server) Attach(m *model.Model, sys *actors.System) {
 
 func (s *Server) attach(v *service) { s.service.Store(v) }
 
-// Serve answers connections of a listener, which it closes, until [Server.Shutdown]; then it returns nil.
+// Serve answers connections of a listener, which it closes, until [Server.Shutdown]; then it returns nil. On a loopback address it answers only to names of
+// the loopback.
 func (s *Server) Serve(ln net.Listener) error {
+	s.onLoopback = IsLoopback(ln.Addr())
 	if err := s.app.Listener(ln); err != nil {
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -83,15 +82,6 @@ func (s *Server) checkModel(v *service, id string) error {
 func noModel(id, served string) error {
 	err := &runtime.Error{Kind: runtime.Unknown, Param: "model", Message: fmt.Sprintf("there is no model %s; this server has %s", textOf(id), served)}
 	return coded{err, "model_not_found"}
-}
-
-// requestBody returns the body as it was sent.
-func requestBody(c *fiber.Ctx) ([]byte, error) {
-	if e := c.Get(fiber.HeaderContentEncoding); e != "" && !strings.EqualFold(e, "identity") {
-		// Unpacking would let a small body grow past every limit.
-		return nil, runtime.Errorf(runtime.Invalid, "Content-Encoding %s is not supported: send the body as it is", textOf(e))
-	}
-	return c.Request().Body(), nil
 }
 
 // sendJSON answers with a JSON body.

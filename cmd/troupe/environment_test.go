@@ -24,7 +24,7 @@ func TestServeHasDefaults(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, serveCmd{
 		modelFlag: modelFlag{"starter"}, engineFlags: engineFlags{KVBits: 16, CPUActivations: "int8", CPUISA: "auto"}, Listen: "127.0.0.1:8000", Drain: 30 * time.Second,
-		CORSOrigins: []string{"http://localhost:3000"}, LogFormat: "text",
+		securityFlags: securityFlags{CORSOrigins: []string{"http://localhost:3000"}}, LogFormat: "text",
 	}, cmds.Serve)
 }
 
@@ -33,13 +33,18 @@ func TestEveryFlagOfServeComesFromTheEnvironment(t *testing.T) {
 		"MODEL": "/models/m", "LISTEN": "[::1]:9", "DATA": "/d", "KV_MEMORY": "3GiB", "BLOCK_TOKENS": "16", "KV_BITS": "4", "THREADS": "3", "CPU_ACTIVATIONS": "f32", "CPU_ISA": "avx2", "MAX_BATCH": "8", "MAX_QUEUE": "9",
 		"PREFILL_CHUNK": "64", "DRAIN": "5s", "STRICT_MODELS": "true", "CORS_ORIGINS": "http://a,http://b", "LOG_FORMAT": "json",
 		"CONFIG": withConfig(t, "max-batch: 3\n"), "CHECK": "true", "MEMORY_LIMIT": "4GiB",
+		"API_KEY": "a,b", "API_KEY_FILE": "/k", "ADMIN_KEY": "c", "ADMIN_KEY_FILE": "/a", "INSECURE": "true", "ALLOWED_HOSTS": "x,y", "TLS_CERT": "/c", "TLS_KEY": "/t",
 	}
 	want := serveCmd{
 		setupFlags:  setupFlags{Config: configFile(values["CONFIG"]), Check: true},
 		modelFlag:   modelFlag{"/models/m"},
 		engineFlags: engineFlags{KVMemory: 3 << 30, MemoryLimit: 4 << 30, KVBits: 4, BlockTokens: 16, Threads: 3, CPUActivations: "f32", CPUISA: "avx2"},
 		Listen:      "[::1]:9", Data: "/d", MaxBatch: 8, MaxQueue: 9,
-		PrefillChunk: 64, Drain: 5 * time.Second, StrictModels: true, CORSOrigins: []string{"http://a", "http://b"}, LogFormat: "json",
+		PrefillChunk: 64, Drain: 5 * time.Second, StrictModels: true, LogFormat: "json",
+		securityFlags: securityFlags{
+			APIKey: []secret{"a", "b"}, APIKeyFile: "/k", AdminKey: "c", AdminKeyFile: "/a", Insecure: true, AllowedHosts: []string{"x", "y"},
+			CORSOrigins: []string{"http://a", "http://b"}, TLSCert: "/c", TLSKey: "/t",
+		},
 	}
 	for _, prefix := range prefixes() {
 		t.Run(strings.TrimSuffix(prefix, "_"), func(t *testing.T) {

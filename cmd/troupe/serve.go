@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"os/signal"
 	"syscall"
@@ -21,6 +20,7 @@ type serveCmd struct {
 	setupFlags
 	modelFlag
 	engineFlags
+	securityFlags
 	Listen       string        `default:"127.0.0.1:8000" placeholder:"HOST:PORT" help:"Address to serve on; port 0 picks a free one (${default})."`
 	Data         string        `placeholder:"DIR" help:"Folder for what outlives the process, made if missing; by default troupe in the user's data folder."`
 	MaxBatch     int           `placeholder:"N" help:"Most rows of a step; 0 is the system's choice."`
@@ -28,7 +28,6 @@ type serveCmd struct {
 	PrefillChunk int           `placeholder:"N" help:"Most prompt tokens of a step; 0 is the system's choice."`
 	Drain        time.Duration `default:"30s" placeholder:"TIME" help:"How long running requests may go on after SIGTERM (${default})."`
 	StrictModels bool          `help:"Answer 404 to requests for a model id other than the served one's."`
-	CORSOrigins  []string      `name:"cors-origins" default:"http://localhost:3000" placeholder:"URL" help:"Origins that browsers may call from (${default})."`
 	LogFormat    string        `enum:"text,json" default:"text" placeholder:"text|json" help:"Form of the log on stderr (${default})."`
 }
 
@@ -77,14 +76,18 @@ func (c *serveCmd) serve(ctx context.Context, stop func(), con *console) (failed
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", c.Listen)
-	if err != nil {
-		return fmt.Errorf("cannot listen: %w", err)
+	settings := http.Config{Logger: log, StrictModels: c.StrictModels}
+	if err := c.apply(&settings); err != nil {
+		return err
 	}
-	server := http.New(http.Config{Logger: log, StrictModels: c.StrictModels, CORSOrigins: c.CORSOrigins})
+	listener, err := c.listen(c.Listen, &settings)
+	if err != nil {
+		return err
+	}
+	server := http.New(settings)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	log.Info("listening", "url", "http://"+listener.Addr().String(), "model", folder.Name, "data", data.Path())
+	log.Info("listening", "url", c.scheme()+"://"+listener.Addr().String(), "model", folder.Name, "data", data.Path())
 
 	system, err := c.start(folder, fits.options, con, log)
 	if err != nil {

@@ -4,11 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
+	"strconv"
 
 	"github.com/alecthomas/kong"
 
+	"troupe/http"
 	"troupe/mlx"
 )
 
@@ -29,18 +30,17 @@ func (c *serveCmd) check(con *console) error {
 	if err != nil {
 		return err
 	}
-	listen, errListen := net.ResolveTCPAddr("tcp", c.Listen)
-	if errListen != nil {
-		errListen = fmt.Errorf("--listen: %w", errListen)
-	}
+	var settings http.Config
+	errSettings := c.apply(&settings)
+	listen, _, errListen := c.resolve(c.Listen, &settings)
 	data, errData := dataPath(c.Data)
 	t, unfit := c.fit(folder)
 	rows := append(describe(folder), takes(t)...)
 	if errListen == nil {
-		rows = append(rows, [2]string{"listen", listen.String()})
+		rows = append(rows, [2]string{"listen", c.scheme() + "://" + listen.String()}, [2]string{"API keys", strconv.Itoa(len(settings.APIKeys))})
 	}
 	rows = append(rows, [2]string{"data", data})
-	return errors.Join(writeTable(con.out, rows), errListen, errData, unfit, mlx.Available())
+	return errors.Join(writeTable(con.out, rows), errSettings, errListen, errData, unfit, mlx.Available())
 }
 
 // dataPath is the data folder, which must be one or not be there yet.

@@ -26,7 +26,7 @@ func TestCheckPrintsThePlanAndServesNothing(t *testing.T) {
 		`KV pool +1022 KiB: 292 blocks of 16 tokens`,
 		`agents in the pool +4,672 tokens in all: 2 agents of 2,048 tokens, or 9 that fill the context`,
 		`memory +1.0 GiB; 128 MiB are set aside for the rest, 895 MiB are left`,
-		`listen +127.0.0.1:`,
+		`listen +http://127.0.0.1:`,
 		`data +` + data + ` \(will be made\)`,
 	} {
 		require.Regexp(t, `(?m)^`+line, out)
@@ -46,6 +46,9 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 	for _, c := range []struct{ flag, value, want string }{
 		{"--model", "/no/such/model", "cannot open the model folder"},
 		{"--listen", "nowhere", "--listen"},
+		{"--listen", "0.0.0.0:1", "there is no API key"},
+		{"--api-key", "with a space", "API key 1"},
+		{"--tls-cert", file, "--tls-key"},
 		{"--data", file, "is not a folder"},
 		{"--data", filepath.Join(file, "data"), "data folder"},
 		{"--memory-limit", "1", "does not fit"},
