@@ -14,11 +14,12 @@ inline size_t group_size(const Weight& w);
 //
 // with the additions in this order: the products t*scale_x of a group, times its
 // scale; before it the biases.
-#if defined(TROUPE_AVX512)
 
 // How far ahead the weights are fetched, in bytes. The processor's own prefetcher
 // does not keep up: with it alone eight rows take 1.4 times as long.
-constexpr int AHEAD = 4096;
+[[maybe_unused]] constexpr int AHEAD = 4096;
+
+#if defined(TROUPE_AVX512)
 
 template <Form F, int R>
 inline void dot_tile(const Weight& w, const uint8_t* data, const int8_t* q, const float* scales, const float* sums, int width, V out[R]) {
@@ -65,70 +66,119 @@ inline void dot_tile(const Weight& w, const uint8_t* data, const int8_t* q, cons
 
 #elif defined(TROUPE_AVX2)
 
-// Sixteen-bit sums hold: 8 products of 15*127, two at a time, are 30480. Eight-bit
-// weights go as their two halves.
-template <Form F, int R>
-inline void dot_half(const uint8_t* block, const int8_t* q, int width, __m256i d[R]) {
-  const __m256i low = _mm256_set1_epi8(15), ones = _mm256_set1_epi16(1), sixteens = _mm256_set1_epi16(16);
-  __m256i a[R], b[R];
-  for (int r = 0; r < R; r++) a[r] = b[r] = _mm256_setzero_si256();
-  for (int c = 0; c < (F == Form::Q4 ? 4 : 8); c++) {
-    __m256i raw = _mm256_loadu_si256((const __m256i*)(block + c * 64));
-    __m256i lo = _mm256_and_si256(raw, low), hi = _mm256_and_si256(_mm256_srli_epi16(raw, 4), low);
-    for (int r = 0; r < R; r++) {
-      const int8_t* x = q + r * 4;
-      if constexpr (F == Form::Q4) {
-        a[r] = _mm256_add_epi16(a[r], _mm256_maddubs_epi16(lo, _mm256_set1_epi32(*(const int*)x)));
-        a[r] = _mm256_add_epi16(a[r], _mm256_maddubs_epi16(hi, _mm256_set1_epi32(*(const int*)(x + width * 4))));
-      } else {
-        __m256i v = _mm256_set1_epi32(*(const int*)x);
-        a[r] = _mm256_add_epi16(a[r], _mm256_maddubs_epi16(lo, v));
-        b[r] = _mm256_add_epi16(b[r], _mm256_maddubs_epi16(hi, v));
-      }
-    }
-    q += (F == Form::Q4 ? 8 : 4) * width;
-  }
-  for (int r = 0; r < R; r++) {
-    d[r] = _mm256_madd_epi16(a[r], ones);
-    if constexpr (F == Form::Q8) d[r] = _mm256_add_epi32(d[r], _mm256_madd_epi16(b[r], sixteens));
+// Eight of the sixteen scales of a panel's group.
+inline __m256 load_scale8(Scale s, const uint8_t* p, int half) {
+  switch (s) {
+    case Scale::F32: return _mm256_loadu_ps((const float*)p + half * 8);
+    case Scale::F16: return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)p + half));
+    default: return widen_bf16((const uint16_t*)p + half * 8);
   }
 }
 
-// Half of the outputs after the other, and four rows at a time, for want of registers.
-template <Form F, int R>
-inline void dot_tile(const Weight& w, const uint8_t* data, const int8_t* q, const float* scales, const float* sums, int width, V out[R]) {
-  if constexpr (R > 4) {
-    dot_tile<F, 4>(w, data, q, scales, sums, width, out);
-    dot_tile<F, R - 4>(w, data, q + 16, scales + 4, sums + 4, width, out + 4);
-    return;
-  }
+// Adds up R rows of H halves of a panel, the first of which is FIRST: eight outputs each. What lives through the loop is few
+// enough for the sixteen registers, and every loop over it is unrolled: an array that is
+// indexed by a variable would live in memory.
+//
+// Sixteen-bit sums hold: 8 products of 15*127, two at a time, are 30480. Eight-bit
+// weights go as their two halves.
+template <Form F, int R, int H, int FIRST, int PASS, int PASSES>
+__attribute__((always_inline)) inline void dot_halves(const Weight& w, const uint8_t* data, const int8_t* q, const float* scales,
+                                                      const float* sums, int width, size_t ahead, __m256 o[H][R]) {
+  const __m256i low = _mm256_set1_epi8(15);
   const size_t record = group_size(w);
   const int groups = w.k / w.group, parts = w.group / QUANT;
-  constexpr int bytes = F == Form::Q4 ? 256 : 512;
-  for (int half = 0; half < 2; half++) {
-    __m256 o[R];
-    for (int r = 0; r < R; r++) o[r] = _mm256_setzero_ps();
-    const uint8_t* group = data;
-    const int8_t* x = q;
-    const float *xs = scales, *xb = sums;
-    for (int g = 0; g < groups; g++, group += record) {
-      const uint8_t* at = group + size_t(parts) * bytes;
-      const V s = load_scale(w.scale, at), b = load_scale(w.scale, at + PANEL * scale_size(w.scale));
-      const __m256 scale = half ? s.b : s.a, bias = half ? b.b : b.a;
-      __m256 t[R];
-      for (int r = 0; r < R; r++) t[r] = _mm256_setzero_ps();
-      for (int part = 0; part < parts; part++) {
-        __m256i d[R];
-        dot_half<F, R>(group + part * bytes + half * 32, x, width, d);
-        for (int r = 0; r < R; r++) {
-          t[r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(d[r]), _mm256_set1_ps(xs[r]), t[r]);
-          o[r] = _mm256_fmadd_ps(bias, _mm256_set1_ps(xb[r]), o[r]);
-        }
-        x += QUANT * width, xs += width, xb += width;
-      }
-      for (int r = 0; r < R; r++) o[r] = _mm256_fmadd_ps(t[r], scale, o[r]);
+  constexpr int bytes = F == Form::Q4 ? 256 : 512; // of 32 inputs
+  constexpr int steps = bytes / 64, B = F == Form::Q4 ? 1 : R;
+  __m256 acc[H][R];
+#pragma GCC unroll 2
+  for (int h = 0; h < H; h++)
+#pragma GCC unroll 4
+    for (int r = 0; r < R; r++) acc[h][r] = _mm256_setzero_ps();
+  for (int g = 0; g < groups; g++) {
+    const uint8_t* at = data + size_t(parts) * bytes;
+    __m256 scale[H], bias[H];
+#pragma GCC unroll 2
+    for (int h = 0; h < H; h++) {
+      scale[h] = load_scale8(w.scale, at, FIRST + h);
+      bias[h] = load_scale8(w.scale, at + PANEL * scale_size(w.scale), FIRST + h);
     }
-    for (int r = 0; r < R; r++) (half ? out[r].b : out[r].a) = o[r];
+    for (int part = 0; part < parts; part++) {
+      __m256i a[H][R], b[H][B]; // b: the high halves of eight-bit weights
+#pragma GCC unroll 2
+      for (int h = 0; h < H; h++) {
+#pragma GCC unroll 4
+        for (int r = 0; r < R; r++) a[h][r] = _mm256_setzero_si256();
+#pragma GCC unroll 4
+        for (int r = 0; r < B; r++) b[h][r] = _mm256_setzero_si256();
+      }
+      for (int c = 0; c < steps; c++) {
+        if (c % PASSES == PASS) _mm_prefetch((const char*)(data + ahead), _MM_HINT_T0);
+#pragma GCC unroll 2
+        for (int h = 0; h < H; h++) {
+          const __m256i raw = _mm256_loadu_si256((const __m256i*)(data + (FIRST + h) * 32));
+          const __m256i lo = _mm256_and_si256(raw, low), hi = _mm256_and_si256(_mm256_srli_epi16(raw, 4), low);
+#pragma GCC unroll 4
+          for (int r = 0; r < R; r++) {
+            int first, second;
+            std::memcpy(&first, q + r * 4, 4);
+            if constexpr (F == Form::Q4) {
+              std::memcpy(&second, q + (width + r) * 4, 4);
+              a[h][r] = _mm256_add_epi16(a[h][r], _mm256_maddubs_epi16(lo, _mm256_set1_epi32(first)));
+              a[h][r] = _mm256_add_epi16(a[h][r], _mm256_maddubs_epi16(hi, _mm256_set1_epi32(second)));
+            } else {
+              const __m256i x = _mm256_set1_epi32(first);
+              a[h][r] = _mm256_add_epi16(a[h][r], _mm256_maddubs_epi16(lo, x));
+              b[h][r] = _mm256_add_epi16(b[h][r], _mm256_maddubs_epi16(hi, x));
+              asm("" : "+x"(b[h][r]));
+            }
+            asm("" : "+x"(a[h][r])); // the compiler would make a tree of these additions, whose leaves go to memory
+          }
+        }
+        data += 64;
+        q += (F == Form::Q4 ? 8 : 4) * width;
+      }
+#pragma GCC unroll 2
+      for (int h = 0; h < H; h++) {
+#pragma GCC unroll 4
+        for (int r = 0; r < R; r++) {
+          __m256i d = _mm256_madd_epi16(a[h][r], _mm256_set1_epi16(1));
+          if constexpr (F == Form::Q8) d = _mm256_add_epi32(d, _mm256_madd_epi16(b[h][r], _mm256_set1_epi16(16)));
+          const __m256 t = _mm256_mul_ps(_mm256_cvtepi32_ps(d), _mm256_set1_ps(scales[r]));
+          acc[h][r] = _mm256_fmadd_ps(bias[h], _mm256_set1_ps(sums[r]), acc[h][r]);
+          acc[h][r] = _mm256_fmadd_ps(t, scale[h], acc[h][r]);
+        }
+      }
+      scales += width, sums += width;
+    }
+    data = at + record - size_t(parts) * bytes;
+  }
+#pragma GCC unroll 2
+  for (int h = 0; h < H; h++)
+#pragma GCC unroll 4
+    for (int r = 0; r < R; r++) o[h][r] = acc[h][r];
+}
+
+// One row takes the whole panel at once, and two do if their sums fit. More take one half after the
+// other, in PASSES passes with those of the other rows, each of which fetches its share of the
+// next panel.
+template <Form F, int R, int PASS = 0, int PASSES = R <= 2 ? 1 : (R + 3) / 4 * 2>
+inline void dot_tile(const Weight& w, const uint8_t* data, const int8_t* q, const float* scales, const float* sums, int width, V out[R]) {
+  constexpr int MOST = F == Form::Q4 ? 4 : 2; // rows of a pass
+  if constexpr (R > MOST) {
+    dot_tile<F, MOST, PASS, PASSES>(w, data, q, scales, sums, width, out);
+    dot_tile<F, R - MOST, PASS + 2, PASSES>(w, data, q + 4 * MOST, scales + MOST, sums + MOST, width, out + MOST);
+  } else if constexpr (R == 1 || (F == Form::Q4 && R == 2)) {
+    __m256 o[2][R];
+    dot_halves<F, R, 2, 0, 0, 1>(w, data, q, scales, sums, width, AHEAD, o);
+#pragma GCC unroll 2
+    for (int r = 0; r < R; r++) out[r] = {o[0][r], o[1][r]};
+  } else {
+    const size_t panel = group_size(w) * (w.k / w.group);
+    __m256 a[1][R], b[1][R];
+    dot_halves<F, R, 1, 0, PASS, PASSES>(w, data, q, scales, sums, width, panel, a);
+    dot_halves<F, R, 1, 1, PASS + 1, PASSES>(w, data, q, scales, sums, width, panel, b);
+#pragma GCC unroll 4
+    for (int r = 0; r < R; r++) out[r] = {a[0][r], b[0][r]};
   }
 }
 
