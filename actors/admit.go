@@ -9,41 +9,74 @@ import (
 )
 
 // serve gives out what blocks there are: first to running requests that need their next one, oldest first, then to the queue in its order. When there are
-// too few, loose blocks go, then the memories of idle agents, least recently used first; when that is not enough and somebody stands still, the youngest
-// running request gives way. It is admitted again later and computes anew what is gone by then.
+// too few, loose blocks go, then the memories of idle agents, least recently used first, to disk if there is one; when that is not enough and somebody
+// stands still, the youngest running request gives way. It is admitted again later.
 //
-// A request whose next missing block is being computed by another one waits for that and lets others pass.
+// A request whose next missing block is being computed by another one waits for that and lets others pass; so does one whose agent is on disk, until it
+// was read.
 //
 // The oldest request never gives way to a younger one and nobody can need more than the whole pool, so there is always one that gets on.
 func (p *pool) serve(ctx actor.Context) {
-	for {
-		if t := p.wanting(); t != nil {
-			if !p.makeRoom(ctx, 1) {
-				p.preempt(ctx)
-				return
-			}
-			blocks, _ := p.ledger.Take(1)
-			t.blocks = append(t.blocks, blocks...)
-			t.wants, t.stalled = false, false
-			ctx.Send(p.batcher, &granted{id: t.id, blocks: blocks})
-			continue
-		}
-		t := p.next()
-		if t == nil || !p.fits(t) {
+	for t := p.wanting(); t != nil; t = p.wanting() {
+		if !p.makeRoom(ctx, nil, func() int { return 1 - p.ledger.Available() }) {
+			p.preempt(ctx)
 			return
 		}
-		p.admit(ctx, t)
+		blocks, _ := p.ledger.Take(1)
+		t.blocks = append(t.blocks, blocks...)
+		t.wants, t.stalled = false, false
+		ctx.Send(p.batcher, &granted{id: t.id, blocks: blocks})
+	}
+	i := 0
+	for i < p.queue.Len() {
+		t := p.queue.At(i)
+		if p.away(t) {
+			i++
+			continue
+		}
+		if !p.fits(t) {
+			break
+		}
+		if r := p.restore(t); len(r.Load) > 0 {
+			if !p.makeRoom(ctx, t.seat, func() int { return p.lacking(r) }) {
+				break
+			}
+			p.load(ctx, t, r)
+			i++
+			continue
+		}
+		m := p.match(t)
+		if !p.makeRoom(ctx, t.seat, func() int { return p.short(t, m) }) {
+			break
+		}
+		p.queue.Remove(t)
+		p.admit(ctx, t, m)
+	}
+	if p.Store != nil {
+		for ; i < min(p.queue.Len(), p.MaxBatch); i++ {
+			p.loadAhead(ctx, p.queue.At(i))
+		}
 	}
 }
 
-// next returns the first in the queue that does not wait for what another request computes, or nil.
-func (p *pool) next() (next *ticket) {
-	p.queue.All(func(t *ticket) {
-		if next == nil && !p.follows(t) {
-			next = t
+// wanting returns the oldest running request that needs a block, or nil.
+func (p *pool) wanting() *ticket {
+	for _, t := range p.running {
+		if t.wants && !t.yielding {
+			return t
 		}
-	})
-	return next
+	}
+	return nil
+}
+
+// next returns the first in the queue that waits for nothing but room, or nil.
+func (p *pool) next() *ticket {
+	for i := range p.queue.Len() {
+		if t := p.queue.At(i); !p.away(t) {
+			return t
+		}
+	}
+	return nil
 }
 
 // follows reports whether a waiting request should wait until another one has computed what both need.
@@ -69,16 +102,6 @@ func (p *pool) match(t *ticket) runtime.Match {
 	return p.ledger.Match(len(t.tokens), t.keys, own, common, p.info.BlockTokens)
 }
 
-// wanting returns the oldest running request that needs a block, or nil.
-func (p *pool) wanting() *ticket {
-	for _, t := range p.running {
-		if t.wants && !t.yielding {
-			return t
-		}
-	}
-	return nil
-}
-
 // fits reports whether a request could be admitted now.
 func (p *pool) fits(t *ticket) bool {
 	if len(p.running) >= p.MaxBatch {
@@ -99,26 +122,41 @@ func (p *pool) fits(t *ticket) bool {
 	return fresh <= room
 }
 
-// admit gives a request its blocks and lets its agent begin, or go on. It fits.
-func (p *pool) admit(ctx actor.Context, t *ticket) {
-	p.queue.Remove(t)
-	m := p.match(t)
+// short returns how many blocks are missing to admit a request that found m.
+func (p *pool) short(t *ticket, m runtime.Match) int {
+	n := p.limits.Grant(len(t.tokens), t.end) - len(m.Blocks) - p.ledger.Available()
+	used := make(map[runtime.BlockID]bool, len(m.Blocks))
+	for _, b := range m.Blocks {
+		used[b] = true
+		if p.ledger.IsLoose(b) {
+			n++
+		}
+	}
+	if t.seat != nil && t.seat.memory != nil {
+		for _, b := range t.seat.memory.lease.Blocks {
+			if !used[b] && p.ledger.Sole(b) {
+				n-- // superseded
+			}
+		}
+	}
+	return n
+}
+
+// admit gives a request its blocks and lets its agent begin, or go on. There is room.
+func (p *pool) admit(ctx actor.Context, t *ticket, m runtime.Match) {
 	p.ledger.Lease(m.Blocks)
 	if s := t.seat; s != nil && s.memory != nil {
-		p.ledger.Drop(s.memory.lease.Blocks, true) // what the prompt has no use for is superseded
-		p.idle.Remove(s.place)
-		s.memory, s.place = nil, nil
+		p.release(s) // what the prompt has no use for is superseded
 	}
 	if m.Write {
 		p.ledger.Withdraw(m.Blocks[len(m.Blocks)-1])
 	}
-	fresh := p.limits.Grant(len(t.tokens), t.end) - len(m.Blocks)
-	if !p.makeRoom(ctx, fresh) {
-		panic("actors: a request that fits does not fit")
+	blocks, ok := p.ledger.Take(p.limits.Grant(len(t.tokens), t.end) - len(m.Blocks))
+	if !ok {
+		panic("actors: there is no room for a request that there was room for")
 	}
-	blocks, _ := p.ledger.Take(fresh)
 	t.blocks = slices.Concat(m.Blocks, blocks)
-	t.length = m.Length
+	t.length, t.saved = m.Length, nil
 	p.computing.Begin(t.id, t.keys[m.Length/p.info.BlockTokens:])
 	lease := &runtime.Lease{BlockTokens: p.info.BlockTokens, Blocks: slices.Clone(t.blocks), Length: m.Length}
 	p.stats.WaitTime += p.Now().Sub(t.since)
@@ -131,6 +169,11 @@ func (p *pool) admit(ctx actor.Context, t *ticket) {
 		return
 	}
 	p.stats.Admitted++
+	if s := t.seat; s != nil {
+		s.requests++
+		s.cachedTokens += uint64(m.Length)
+		s.lost = false
+	}
 	t.pid = p.agentFor(ctx, t)
 	ctx.Send(t.pid, &prompt{id: t.id, request: t.request, keys: t.keys, stream: t.stream, lease: lease, outputs: t.outputs})
 }
@@ -147,37 +190,67 @@ func (p *pool) agentFor(ctx actor.Context, t *ticket) *actor.PID {
 	return pid
 }
 
-// makeRoom makes n blocks available if forgetting idle agents is enough for that, and reports whether it is.
-func (p *pool) makeRoom(ctx actor.Context, n int) bool {
-	if n > p.ledger.Count(runtime.Free)+p.ledger.Count(runtime.Cached) {
-		return false
-	}
-	for p.ledger.Available() < n {
-		p.forget(ctx, p.victim())
-	}
-	return true
-}
-
-// victim returns the least recently used idle agent; one whose next request waits only if there is no other.
-func (p *pool) victim() *seat {
-	for e := p.idle.Front(); e != nil; e = e.Next() {
-		if s := e.Value.(*seat); s.ticket == nil {
-			return s
+// makeRoom lets go of idle agents until nothing is short, and reports whether that could be done at once. If not, because they must be written to disk
+// before, the next message from the keeper brings us back here. keep is spared.
+func (p *pool) makeRoom(ctx actor.Context, keep *seat, short func() int) bool {
+	for {
+		n := short()
+		if n <= 0 {
+			return true
+		}
+		if coming := p.coming(); coming > 0 && coming >= n {
+			return false
+		}
+		s := p.victim(keep)
+		switch {
+		case s == nil:
+			return false
+		case p.Store == nil || p.clean(s) || s.failed == s.memory:
+			p.letGo(ctx, s)
+		default:
+			p.hibernate(ctx, s)
 		}
 	}
-	return p.idle.Front().Value.(*seat)
 }
 
-// forget lets go of the memory of an idle agent. What others do not hold is taken next. There is no disk to save it to yet.
-func (p *pool) forget(ctx actor.Context, s *seat) {
-	p.ledger.Drop(s.memory.lease.Blocks, true)
-	p.idle.Remove(s.place)
-	ctx.Poison(s.pid)
-	s.memory, s.place, s.pid = nil, nil, nil
-	if s.ticket == nil {
-		delete(p.seats, s.id)
+// victim returns the idle agent that makes room next, or nil if there is none but those that are on their way to disk already.
+func (p *pool) victim(keep *seat) *seat {
+	var seats []*seat
+	var idle []runtime.Idle
+	for e := p.idle.Front(); e != nil; e = e.Next() {
+		s := e.Value.(*seat)
+		if s == keep || s.job != nil && s.job.leaving {
+			continue
+		}
+		seats = append(seats, s)
+		idle = append(idle, runtime.Idle{Agent: s.id, Blocks: len(s.memory.lease.Blocks), Pinned: s.pinned, Waiting: s.ticket != nil})
 	}
-	p.stats.Forgotten++
+	if i := runtime.Victim(idle, int(p.MaxShare*float64(p.ledger.Total()))); i >= 0 {
+		return seats[i]
+	}
+	return nil
+}
+
+// hibernate has an idle agent written to disk because others need its blocks. When it is there it can be let go.
+func (p *pool) hibernate(ctx actor.Context, s *seat) {
+	if s.job == nil {
+		p.save(ctx, s, true, nil)
+		return
+	}
+	s.job.leaving = true // whatever it is: when it is over we look again
+}
+
+// coming returns how many blocks can be had when the keeper is done with what it does.
+func (p *pool) coming() (n int) {
+	for _, j := range p.jobs {
+		for _, b := range j.held {
+			leases, holds := p.ledger.References(b)
+			if leases == 0 && (holds == 1 && j.ticket == nil || holds == 2 && j.leaving && j.memory != nil && j.memory == j.seat.memory) {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // preempt makes the youngest running request give way if somebody stands still for want of a block and none is on its way home.
@@ -191,6 +264,9 @@ func (p *pool) preempt(ctx actor.Context) {
 	}
 	if !stalled {
 		return
+	}
+	if p.coming() > 0 || len(p.running) == 1 {
+		return // room comes from disk
 	}
 	youngest := p.running[len(p.running)-1]
 	youngest.yielding = true

@@ -32,6 +32,7 @@ type job struct {
 
 	lease  *runtime.Lease // nil while lent or paused
 	lent   bool
+	step   uint64             // that may still write behind the lease's length
 	tokens []int32            // prompt and output so far; only ever appended to
 	keys   []runtime.BlockKey // of the first full blocks of tokens
 	left   int                // tokens that may still be generated
@@ -135,11 +136,11 @@ func (a *agent) take(ctx actor.Context, token int32) {
 // takeBack receives the lease from the batcher.
 func (a *agent) takeBack(ctx actor.Context, m *returned) {
 	if !a.has(m.id) {
-		ctx.Send(ctx.Parent(), &surplus{id: m.id, blocks: m.lease.Blocks})
+		ctx.Send(ctx.Parent(), &surplus{id: m.id, blocks: m.lease.Blocks, step: m.step})
 		return
 	}
 	j := a.job
-	j.lease, j.lent = m.lease, false
+	j.lease, j.lent, j.step = m.lease, false, m.step
 	switch {
 	case j.decided:
 		a.settle(ctx)
@@ -147,7 +148,7 @@ func (a *agent) takeBack(ctx actor.Context, m *returned) {
 		lease := j.lease
 		j.lease = nil
 		n := len(j.tokens)
-		ctx.Send(ctx.Parent(), &paused{id: j.id, tokens: j.tokens[:n:n], keys: a.keys(n), lease: lease})
+		ctx.Send(ctx.Parent(), &paused{id: j.id, tokens: j.tokens[:n:n], keys: a.keys(n), lease: lease, step: m.step})
 	case m.why == byStop:
 		j.tokens = append(j.tokens, m.token)
 		j.outcome.OutputTokens++
@@ -191,7 +192,7 @@ func (a *agent) decide(ctx actor.Context, why runtime.FinishReason, err error) {
 // request finds the agent idle.
 func (a *agent) settle(ctx actor.Context) {
 	j := a.job
-	m := &ended{id: j.id, lease: j.lease}
+	m := &ended{id: j.id, lease: j.lease, step: j.step}
 	if j.lease != nil && keeps(j.outcome.Err) {
 		// The last token is usually sampled and not computed; after a stop string or a cancel, tokens may be computed and not known.
 		n := min(j.lease.Length, len(j.tokens))
@@ -225,7 +226,7 @@ func (a *agent) fail(ctx actor.Context) {
 	if j.lent {
 		ctx.Send(a.batcher, &recall{id: j.id, why: byCancel})
 	}
-	ctx.Send(ctx.Parent(), &ended{id: j.id, lease: j.lease})
+	ctx.Send(ctx.Parent(), &ended{id: j.id, lease: j.lease, step: j.step})
 	a.Logger.Error("agent failed; its request ends and its history is forgotten", slog.String("agent", a.name), slog.Uint64("request", j.id))
 	if !j.decided {
 		j.outcome.Err = runtime.Errorf(runtime.Internal, "the agent failed on this request")

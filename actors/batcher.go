@@ -13,7 +13,8 @@ import (
 // batcher computes the tokens of every lent lease, as many leases in a step as there are. It owns the lent leases and their samplers.
 //
 // It never waits: while a step is in flight it still takes and returns leases. A lease may be returned although the step in flight writes to its
-// blocks: the engine computes steps one after the other, and whoever gets the blocks next writes every position before it reads it.
+// blocks: the engine computes steps one after the other, and whoever gets the blocks next writes every position before it reads it. Only reads and writes
+// to disk must wait, so the number of that step goes with the lease.
 type batcher struct {
 	*house
 	loop *engineLoop
@@ -92,7 +93,7 @@ func (b *batcher) extend(ctx actor.Context, m *granted) {
 func (b *batcher) release(ctx actor.Context, r *row, m *returned) {
 	delete(b.byID, r.id)
 	b.rows = slices.DeleteFunc(b.rows, func(x *row) bool { return x == r })
-	m.id, m.lease = r.id, r.lease
+	m.id, m.lease, m.step = r.id, r.lease, b.loop.writing(r)
 	ctx.Send(r.agent, m)
 }
 
@@ -159,7 +160,7 @@ func (b *batcher) holds(r *row) bool { return b.byID[r.id] == r }
 func (b *batcher) stepped(ctx actor.Context, m *stepped) {
 	b.loop.took(m.step)
 	defer b.wake(ctx)
-	ctx.Send(ctx.Parent(), &report{stepReport: reportOf(m), progress: b.progress(m)})
+	ctx.Send(ctx.Parent(), &report{step: m.step.number, stepReport: reportOf(m), progress: b.progress(m)})
 	if m.err != nil {
 		b.stepFailed(ctx, m)
 		return

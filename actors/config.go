@@ -17,6 +17,8 @@ const (
 	DefaultMaxQueue     = 1024
 	DefaultPrefillChunk = 512
 	DefaultStreamBuffer = 1024
+	DefaultIdleSave     = 5 * time.Second
+	DefaultMaxShare     = 0.5
 )
 
 // Config is what a [System] is made of. Only Engine and Model are required.
@@ -29,6 +31,16 @@ type Config struct {
 	PrefillChunk int // most prompt tokens in a step, all requests together
 	StreamBuffer int // events a client may lag behind before it is cancelled
 
+	// Store keeps agents on disk: idle ones hibernate there when the pool runs short, and come back with their next request. Nil: they are forgotten. It
+	// is not closed by the system.
+	Store runtime.Store
+	// IdleSave bounds what a crash costs: what an agent knew at the end of a turn is on disk when so much time has passed, and that for writing it. 0 is
+	// DefaultIdleSave; negative: agents are saved only to hibernate and at the end.
+	IdleSave time.Duration
+	// MaxShare is the part of the pool that an idle agent, or the idle agents of one owner together, may hold before they make room ahead of others.
+	// 0 is DefaultMaxShare.
+	MaxShare float64
+
 	Logger *slog.Logger
 
 	// Decoder makes the detokeniser of a request. Nil: that of the model's tokenizer.
@@ -38,6 +50,8 @@ type Config struct {
 	Dispatcher actor.Dispatcher
 	// Now is the clock; it is called from several goroutines. Nil: time.Now.
 	Now func() time.Time
+	// After calls f once when so much time has passed, unless it is stopped before. Nil: time.AfterFunc, or, with a Pump, never.
+	After func(d time.Duration, f func()) (stop func() bool)
 	// Check makes the pool check its books after every message, not only when it is idle. Always on with -race or -tags invariants.
 	Check bool
 
@@ -72,6 +86,15 @@ func (c *Config) prepare() error {
 	fill(&c.MaxQueue, DefaultMaxQueue)
 	fill(&c.PrefillChunk, DefaultPrefillChunk)
 	fill(&c.StreamBuffer, DefaultStreamBuffer)
+	if c.IdleSave == 0 {
+		c.IdleSave = DefaultIdleSave
+	}
+	if c.MaxShare == 0 {
+		c.MaxShare = DefaultMaxShare
+	}
+	if c.MaxShare < 0 || c.MaxShare > 1 {
+		return fmt.Errorf("actors: max share %g must be between 0 and 1", c.MaxShare)
+	}
 	if c.MaxBatch < 1 || c.PrefillChunk < 1 || c.StreamBuffer < 1 {
 		return fmt.Errorf("actors: max batch %d, prefill chunk %d and stream buffer %d must be positive", c.MaxBatch, c.PrefillChunk, c.StreamBuffer)
 	}
@@ -84,11 +107,22 @@ func (c *Config) prepare() error {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.After == nil {
+		c.After = c.timer
+	}
 	if c.Fatal == nil {
 		c.Fatal = func(reason string) { go panic("actors: " + reason) }
 	}
 	c.Check = c.Check || invariants
 	return nil
+}
+
+// timer is After for whoever has set none.
+func (c *Config) timer(d time.Duration, f func()) (stop func() bool) {
+	if _, ok := c.Dispatcher.(Pump); ok {
+		return func() bool { return true }
+	}
+	return time.AfterFunc(d, f).Stop
 }
 
 // house is what all actors share. It is immutable once the system has started.

@@ -13,10 +13,11 @@ import (
 
 // step is a batch on its way through the engine. It is immutable after it was submitted.
 type step struct {
-	parts []part
-	rows  []runtime.Row // for each part
-	to    *actor.PID    // the batcher
-	took  time.Duration // set by the loop
+	parts  []part
+	rows   []runtime.Row // for each part
+	to     *actor.PID    // the batcher
+	number uint64        // of the steps that were submitted; set by the loop
+	took   time.Duration // set by the loop
 }
 
 // part is one row's share of a step.
@@ -39,6 +40,7 @@ type engineLoop struct {
 
 	// inflight is the step that is being computed. It belongs to the batcher, and outlives a batcher that fails: the next one waits for its result.
 	inflight *step
+	steps    uint64 // how many were submitted; the batcher's too
 }
 
 func startEngineLoop(h *house, root *actor.RootContext) *engineLoop {
@@ -63,12 +65,26 @@ func (e *engineLoop) submit(s *step) {
 	if e.inflight != nil {
 		panic("actors: two steps at once")
 	}
+	e.steps++
+	s.number = e.steps
 	e.inflight = s
 	if e.pump != nil {
 		e.pump.Schedule(func() { e.compute(s) })
 		return
 	}
 	e.in <- s
+}
+
+// writing returns the number of the step in flight if it writes to a row's blocks, and 0 if there is none.
+func (e *engineLoop) writing(r *row) uint64 {
+	if e.inflight != nil {
+		for _, p := range e.inflight.parts {
+			if p.row == r {
+				return e.inflight.number
+			}
+		}
+	}
+	return 0
 }
 
 // took takes a step's result; the engine is idle again.

@@ -18,6 +18,7 @@ import (
 	"troupe/runtime"
 	"troupe/runtime/enginetest"
 	"troupe/runtime/model"
+	"troupe/runtime/storetest"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write testdata/*.txt anew; commit it only if you understand what changed")
@@ -25,13 +26,17 @@ var rewrite = flag.Bool("rewrite", false, "write testdata/*.txt anew; commit it 
 // TestScripts plays testdata/*.txt. A line that begins with > is a command; the lines below it are what it makes happen: every message in the order in which
 // it is received, every step of the engine, every event of a stream.
 //
-//	> start blocks=8 block=4 context=64 batch=4 queue=2 chunk=8
+//	> start blocks=8 block=4 context=64 batch=4 queue=2 chunk=8 disk=yes
 //	> generate A agent=alice prompt=1..12 max=5 stop=xy
 //	> step            compute the step that the engine was given; it takes a second
 //	> finish          step until the engine has nothing to do
 //	> cancel A
 //	> fail token=9    every step that computes this token fails
 //	> panic agent     at the next token; or: engine, at the next step; batcher, at the next recall or result
+//	> wait 5s         time passes
+//	> damage 2        the disk loses the block that it was given as the third of all
+//	> full yes        the disk takes nothing more; no: it does again
+//	> restart         close the system and start another with what is on disk
 //	> drain | close | stats
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
@@ -63,8 +68,34 @@ type script struct {
 	names   []string
 	clients map[string]*Stream
 	ended   map[string]bool
+	alarms  []alarm
+	disk    *notedDisk
+	options enginetest.Options
+	config  Config
 	panics  string // who panics next
 	culprit int32  // steps with this token fail; 0: none
+}
+
+type alarm struct {
+	at time.Time
+	f  func()
+}
+
+// notedDisk is a store that knows in which order it got its blocks.
+type notedDisk struct {
+	*storetest.Fake
+	order []runtime.BlockKey
+	full  bool
+}
+
+func (d *notedDisk) Save(m runtime.Manifest, block func(i int) ([]byte, error)) error {
+	if d.full {
+		return errors.New("the disk is full")
+	}
+	return d.Fake.Save(m, func(i int) ([]byte, error) {
+		d.order = append(d.order, m.Blocks[i])
+		return block(i)
+	})
 }
 
 func newScript(t *testing.T) *script {
@@ -110,7 +141,29 @@ func (s *script) do(words []string) {
 	case "start":
 		s.start(enginetest.Options{
 			Vocab: 100, Context: number("context", 64), Blocks: number("blocks", 8), BlockTokens: number("block", 4), BeforeStep: s.beforeStep,
-		}, Config{MaxBatch: number("batch", 4), MaxQueue: number("queue", 2), PrefillChunk: number("chunk", 8)})
+		}, Config{MaxBatch: number("batch", 4), MaxQueue: number("queue", 2), PrefillChunk: number("chunk", 8)}, args["disk"] != "")
+	case "restart":
+		require.NoError(s, s.system.Close())
+		s.open()
+	case "wait":
+		d, err := time.ParseDuration(words[1])
+		require.NoError(s, err)
+		s.clock = s.clock.Add(d)
+		due := s.alarms
+		s.alarms = nil
+		for _, a := range due {
+			if a.at.After(s.clock) {
+				s.alarms = append(s.alarms, a)
+			} else {
+				a.f()
+			}
+		}
+	case "damage":
+		n, err := strconv.Atoi(words[1])
+		require.NoError(s, err)
+		require.True(s, s.disk.Damage(s.disk.order[n]))
+	case "full":
+		s.disk.full = words[1] == "yes"
 	case "generate":
 		name := words[1]
 		r := Request{Agent: args["agent"], Prompt: tokens(s.T, args["prompt"]), MaxTokens: number("max", 0)}
@@ -144,6 +197,10 @@ func (s *script) do(words []string) {
 	case "stats":
 		st, err := s.system.Stats(context.Background())
 		require.NoError(s, err)
+		if s.disk != nil {
+			u := s.disk.Usage()
+			s.printf("  disk: %d agents, %d blocks; %d hibernations, %d restores\n", u.Agents, u.Blocks, st.Hibernations, st.Restores)
+		}
 		s.printf("  blocks: %d free, %d leased, %d cached, %d shared; %d running, %d waiting, %d idle agents; rows per step %v\n",
 			st.Free, st.Leased, st.Cached, st.Shared, st.Running, st.Waiting, st.IdleAgents, st.RowsPerStep)
 	default:
@@ -177,8 +234,7 @@ func tokens(t *testing.T, text string) (out []int32) {
 	return out
 }
 
-func (s *script) start(o enginetest.Options, cfg Config) {
-	cfg.Engine = enginetest.NewFake(o)
+func (s *script) start(o enginetest.Options, cfg Config, disk bool) {
 	cfg.Model = &model.Model{StopIDs: []int32{0}}
 	cfg.Decoder = func() Decoder { return &digits{s} }
 	cfg.Dispatcher = (*fifo)(s)
@@ -186,8 +242,23 @@ func (s *script) start(o enginetest.Options, cfg Config) {
 	cfg.Check = true
 	cfg.Fatal = func(reason string) { s.Fatal(reason) }
 	cfg.trace = s.trace
+	cfg.After = func(d time.Duration, f func()) func() bool {
+		s.alarms = append(s.alarms, alarm{s.clock.Add(d), f})
+		return func() bool { s.alarms = nil; return true }
+	}
+	if disk {
+		s.disk = &notedDisk{Fake: storetest.NewFake()}
+		cfg.Store = s.disk
+	}
+	s.options, s.config = o, cfg
+	s.open()
+}
+
+func (s *script) open() {
+	s.config.Engine = enginetest.NewFake(s.options)
+	s.system = nil
 	var err error
-	s.system, err = Start(cfg)
+	s.system, err = Start(s.config)
 	require.NoError(s, err)
 }
 
@@ -211,7 +282,7 @@ func (s *script) panicAs(who string) {
 func (s *script) beforeStep(rows []runtime.Row) error {
 	var parts []string
 	for _, r := range rows {
-		id := slices.IndexFunc(s.last.parts, func(p part) bool { return &p.row.blocks[0] == &r.Blocks[0] })
+		id := slices.IndexFunc(s.last.rows, func(x runtime.Row) bool { return &x.Blocks[0] == &r.Blocks[0] })
 		parts = append(parts, fmt.Sprintf("request %d [%d:%d]", s.last.parts[id].row.id, r.Start, r.Start+len(r.Tokens)))
 	}
 	s.printf("  engine: %s\n", strings.Join(parts, ", "))
@@ -308,6 +379,13 @@ func (s *script) trace(to string, message any) {
 	}
 }
 
+func because(err error) string {
+	if err == nil {
+		return ""
+	}
+	return ", " + err.Error()
+}
+
 // describe writes a message as a line; those that come with every step are left out.
 func describe(message any) string {
 	blocks := func(l *runtime.Lease) string {
@@ -348,6 +426,29 @@ func describe(message any) string {
 		return fmt.Sprintf("granted %d: %d blocks", m.id, len(m.blocks))
 	case *drain:
 		return "drain"
+	case *flush:
+		return "flush"
+	case *tick:
+		return "tick"
+	case *save:
+		return fmt.Sprintf("save %q: %d tokens in %d blocks", m.manifest.Agent, m.manifest.Length, len(m.blocks))
+	case *saved:
+		return fmt.Sprintf("saved: %d bytes%s", m.bytes, because(m.err))
+	case *seek:
+		return fmt.Sprintf("seek %q", m.name)
+	case *found:
+		if m.manifest == nil {
+			return "found nothing" + because(m.err)
+		}
+		return fmt.Sprintf("found %d tokens in %d blocks", m.manifest.Length, len(m.manifest.Blocks))
+	case *load:
+		return fmt.Sprintf("load %d blocks", len(m.blocks))
+	case *loaded:
+		return fmt.Sprintf("loaded %d blocks%s", m.n, because(m.err))
+	case *amend:
+		return "amend"
+	case *amended:
+		return "amended" + because(m.err)
 	case *cancelAll:
 		return fmt.Sprintf("cancelAll: %v", m.err)
 	}

@@ -48,12 +48,13 @@ type resume struct {
 type preempt struct{ id uint64 }
 
 // paused: agent -> pool: the request gave way; it knows these tokens by now, and these are the keys of the full blocks among them. The lease becomes
-// the pool's.
+// the pool's. The step with this number, if there is one, may still write behind the lease's length.
 type paused struct {
 	id     uint64
 	tokens []int32 // read only
 	keys   []runtime.BlockKey
 	lease  *runtime.Lease
+	step   uint64
 }
 
 // ended: agent -> pool: the request is over; sent exactly once, before its stream is closed. The lease becomes the pool's; nil: it is there
@@ -63,12 +64,14 @@ type ended struct {
 	lease  *runtime.Lease
 	tokens []int32 // read only
 	keys   []runtime.BlockKey
+	step   uint64 // as in paused
 }
 
 // surplus: agent or batcher -> pool: these blocks came for a request that is over. They become the pool's.
 type surplus struct {
 	id     uint64
 	blocks []runtime.BlockID
+	step   uint64 // as in paused
 }
 
 // lend: agent -> batcher: compute these tokens and generate. The lease and the sampler are the batcher's until it sends returned; tokens is read only.
@@ -100,8 +103,9 @@ type returned struct {
 	id    uint64
 	lease *runtime.Lease
 	why   reason
-	token int32 // byStop: the token that ended the turn; it was sampled, and is not in the lease
-	err   error // byFailure: what went wrong
+	step  uint64 // that is in flight and still writes behind the lease's length; 0: none
+	token int32  // byStop: the token that ended the turn; it was sampled, and is not in the lease
+	err   error  // byFailure: what went wrong
 }
 
 // reason says why a lease came back.
@@ -139,6 +143,7 @@ type stepped struct {
 
 // report: batcher -> pool: what a step carried, for admission and statistics, and which leases have new full blocks now.
 type report struct {
+	step uint64 // its number
 	stepReport
 	progress []progress
 }
@@ -152,8 +157,71 @@ type progress struct {
 // statsRequest: System -> pool: answer with the numbers of this moment.
 type statsRequest struct{ reply chan<- Stats }
 
-// drain: System -> pool: refuse new requests from now on, and close done when the last one is over.
+// drain: System -> pool: refuse new requests from now on, and close done when the last one is over and what agents know is on disk.
 type drain struct{ done chan<- struct{} }
+
+// flush: System -> pool: refuse new requests from now on, save what agents know at this moment, and close done.
+type flush struct{ done chan<- struct{} }
+
+// tick: a timer -> pool: somebody may have been unsaved for long enough.
+type tick struct{}
+
+// save: pool -> keeper: write an agent to disk. The pool holds the blocks, and nobody writes to them, until saved answers. blocks[i] has the contents
+// that manifest.Blocks[i] names.
+type save struct {
+	job      uint64
+	manifest runtime.Manifest
+	blocks   []runtime.BlockID
+}
+
+// saved: keeper -> pool: the agent is on disk, and bytes of blocks were written for it; or it is not.
+type saved struct {
+	job   uint64
+	bytes int64
+	err   error
+}
+
+// seek: pool -> keeper: is an agent saved under this name?
+type seek struct {
+	job  uint64
+	name string
+}
+
+// found: keeper -> pool: this is what is known of it. The manifest is sound and of this engine, or nil.
+type found struct {
+	job      uint64
+	manifest *runtime.Manifest
+	err      error // not of kind Unknown
+}
+
+// load: pool -> keeper: read these blocks from disk. The pool holds them, and nobody else reads or writes them, until loaded answers.
+type load struct {
+	job    uint64
+	keys   []runtime.BlockKey
+	blocks []runtime.BlockID
+}
+
+// loaded: keeper -> pool: the first n blocks are read. The others are not, because of err.
+type loaded struct {
+	job uint64
+	n   int
+	err error
+}
+
+// amend: pool -> keeper: do this to what is on disk.
+type amend struct {
+	job uint64
+	do  func(runtime.Store) error
+}
+
+// amended: keeper -> pool: it is done, or failed.
+type amended struct {
+	job uint64
+	err error
+}
+
+// carriedOut: a goroutine of the keeper -> keeper: a message is carried out, and this is the answer.
+type carriedOut struct{ write bool }
 
 // cancelAll: System -> pool: cancel whatever waits or runs.
 type cancelAll struct{ err error }

@@ -18,6 +18,7 @@ type pool struct {
 	*house
 	system  *System
 	batcher *actor.PID
+	keeper  *actor.PID // nil without a store
 
 	ledger    *runtime.Ledger
 	tickets   map[uint64]*ticket     // every request that is not over, or whose blocks are not all home
@@ -26,6 +27,15 @@ type pool struct {
 	computing runtime.Computing      // blocks that running requests are about to publish
 	seats     map[string]*seat       // agents by id
 	idle      *list.List             // seats with a memory, least recently used first
+	cold      *list.List             // seats with nothing, likewise
+
+	jobs      map[uint64]*diskJob // what the keeper does, or will do
+	lastJob   uint64
+	delayed   []*diskJob  // jobs that wait for the step in flight
+	written   uint64      // the last step that may write to blocks of leases that are home
+	stepped   uint64      // the last step that is over
+	unsaved   *list.List  // seats that know what is not on disk, longest first
+	stopTimer func() bool // of the tick that will come; nil: none
 
 	closing  error             // not nil: refuse with it
 	stopping bool              // nothing matters any more
@@ -38,7 +48,8 @@ func newPool(s *System) *pool {
 	return &pool{
 		house: s.house, system: s,
 		ledger: runtime.NewLedger(s.info.Blocks), computing: runtime.Computing{},
-		tickets: map[uint64]*ticket{}, seats: map[string]*seat{}, idle: list.New(),
+		tickets: map[uint64]*ticket{}, seats: map[string]*seat{}, idle: list.New(), cold: list.New(),
+		jobs: map[uint64]*diskJob{}, unsaved: list.New(),
 		stats: newPoolStats(s.house),
 	}
 }
@@ -56,6 +67,10 @@ func (p *pool) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
 		p.batcher = ctx.Spawn(p.props(func() actor.Actor { return newBatcher(p.house, p.system.loop) }))
+		if p.Store != nil {
+			p.keeper = ctx.Spawn(p.props(func() actor.Actor { return &keeper{house: p.house, desk: p.system.desk} }))
+			p.dropPaused(ctx)
+		}
 	case *generate:
 		p.generate(ctx, m)
 	case *cancel:
@@ -71,9 +86,23 @@ func (p *pool) Receive(ctx actor.Context) {
 	case *report:
 		p.stats.step(m.stepReport)
 		p.pace.Observe(m.prefill, m.took)
+		p.stepOver(ctx, m.step)
 		if !p.progress(m.progress) {
 			return
 		}
+	case *saved:
+		p.saved(ctx, m)
+	case *found:
+		p.found(ctx, m)
+	case *loaded:
+		p.loaded(ctx, m)
+	case *amended:
+		p.amended(ctx, m)
+	case *tick:
+		p.tick(ctx)
+	case *flush:
+		p.closing = errClosed()
+		p.saveAll(ctx, func() { close(m.done) })
 	case *statsRequest:
 		m.reply <- p.snapshot()
 		return
@@ -86,12 +115,15 @@ func (p *pool) Receive(ctx actor.Context) {
 		}
 	case *actor.Stopping:
 		p.stopping = true
+		if p.stopTimer != nil {
+			p.stopTimer()
+		}
 		return
 	default:
 		return
 	}
 	p.serve(ctx)
-	p.rest()
+	p.rest(ctx)
 }
 
 // generate queues a request, unless it is refused.
@@ -108,19 +140,15 @@ func (p *pool) generate(ctx actor.Context, m *generate) {
 		return
 	}
 	if id := m.request.Agent; id != "" {
-		s := p.seats[id]
-		if s == nil {
-			s = &seat{id: id}
-			p.seats[id] = s
-		}
 		// While an agent has a request, a second one is a fork: it neither waits nor touches the first one's state.
-		if s.ticket == nil {
+		if s := p.seatOf(id); s.ticket == nil {
 			s.ticket, t.seat = t, s
 		}
 	}
 	p.tickets[t.id] = t
 	p.queue.Push(t)
 	m.reply <- nil
+	p.seek(ctx, t)
 }
 
 // refusal returns why a request cannot even wait, or nil.
@@ -166,7 +194,7 @@ func (p *pool) abort(ctx actor.Context, t *ticket, err error) {
 // drop ends a request that was never admitted: no agent knows it.
 func (p *pool) drop(t *ticket, err error) {
 	p.queue.Remove(t)
-	p.leaveSeat(t, nil)
+	p.leaveSeat(t)
 	delete(p.tickets, t.id)
 	t.stream.finish(Outcome{PromptTokens: len(t.request.Prompt), Err: err})
 }
@@ -202,15 +230,28 @@ func (p *pool) publish(t *ticket, length int) {
 	t.length = max(t.length, length)
 }
 
-// paused takes back the blocks of a request that gave way. The full ones stay in the index, for it to find again if nobody else needs them. It is the next
-// to be admitted, but for older ones that gave way later.
-func (p *pool) paused(_ actor.Context, m *paused) {
+// paused takes back the blocks of a request that gave way. It is the next to be admitted, but for older ones that gave way later.
+//
+// What it knows, up to its last full block, is now the memory of an agent that is idle and whose request waits: it goes to disk if there is one, others take
+// the blocks when they need them, and it comes back like any other.
+func (p *pool) paused(ctx actor.Context, m *paused) {
 	t := p.tickets[m.id]
+	p.written = max(p.written, m.step)
 	p.leaveBatch(t)
 	t.tokens, t.keys = m.tokens, m.keys
 	p.publish(t, m.lease.Length)
-	t.state, t.since = halted, p.Now()
-	p.giveBack(t, m.lease.Blocks, false)
+	t.state, t.since, t.sought = halted, p.Now(), true
+	if t.seat == nil {
+		t.seat = &seat{name: pausedName(t.id), ticket: t}
+	}
+	if full := m.lease.Length / p.info.BlockTokens; full > 0 {
+		p.remember(t.seat, p.keepMemory(t, m.lease, t.tokens[:full*p.info.BlockTokens], t.keys[:full]))
+		if p.Store != nil {
+			p.hibernate(ctx, t.seat)
+		}
+	} else {
+		p.giveBack(t, m.lease.Blocks, true)
+	}
 	p.queue.PushFront(t)
 	p.stats.Preempted++
 }
@@ -222,25 +263,28 @@ func (p *pool) ended(ctx actor.Context, m *ended) {
 	p.leaveBatch(t)
 	p.queue.Remove(t)
 	t.state = over
-	var left *memory
+	p.written = max(p.written, m.step)
 	if m.tokens != nil {
 		t.tokens, t.keys = m.tokens, m.keys
 		p.publish(t, len(m.tokens))
-		if t.seat != nil && len(m.tokens) > 0 {
-			left = p.keepMemory(t, m.lease, m.tokens, m.keys)
+		if s := t.seat; s != nil && s.id != "" && len(m.tokens) > 0 {
+			p.remember(s, p.keepMemory(t, m.lease, m.tokens, m.keys))
+			p.setUnsaved(s)
 			m.lease = nil
 		}
 	}
 	if m.lease != nil {
 		p.giveBack(t, m.lease.Blocks, false)
 	}
-	p.leaveSeat(t, left)
+	p.leaveSeat(t)
+	p.forgetPaused(ctx, t)
 	p.settle(ctx, t)
 }
 
 // surplus takes back blocks that came too late for their request.
 func (p *pool) surplus(ctx actor.Context, m *surplus) {
 	t := p.tickets[m.id]
+	p.written = max(p.written, m.step)
 	p.giveBack(t, m.blocks, false)
 	if t.state == over {
 		p.settle(ctx, t)
@@ -258,20 +302,17 @@ func (p *pool) settle(ctx actor.Context, t *ticket) {
 	}
 }
 
-// leaveSeat lets a ticket's agent be idle: with a memory it keeps its seat, without one there is nothing to remember.
-func (p *pool) leaveSeat(t *ticket, left *memory) {
+// leaveSeat lets a ticket's agent be idle. A request that was dropped leaves the memory of its agent alone.
+func (p *pool) leaveSeat(t *ticket) {
 	s := t.seat
 	if s == nil {
 		return
 	}
-	s.ticket = nil
-	switch {
-	case left != nil:
-		s.memory, s.place = left, p.idle.PushBack(s)
-	case s.memory == nil: // a dropped request leaves the memory of its agent alone
+	s.ticket, s.lastUsed = nil, p.Now()
+	if s.memory == nil {
 		s.pid = nil
-		delete(p.seats, s.id)
 	}
+	p.retire(s)
 }
 
 // leaveBatch ends what a request computes. Whoever waits for that goes on without.

@@ -9,22 +9,29 @@ import (
 
 // Stats are the numbers of one moment. Counters only grow.
 type Stats struct {
-	Blocks       int // in the pool; Free + Leased + Cached
-	Free         int
-	Leased       int // held by requests that run
-	Cached       int // of idle agents, or of nobody and kept for whose prompt needs them
-	Shared       int // blocks that several requests or agents refer to
-	BlockTokens  int
-	Running      int // admitted requests
-	Waiting      int // requests in the queue, the paused ones included
-	Paused       int // of those, the ones that gave way to older ones
-	IdleAgents   int // that have a history in the pool
-	Draining     bool
-	Admitted     uint64
-	Refused      uint64
-	Preempted    uint64        // how often a running request gave way
-	Forgotten    uint64        // idle agents whose blocks others needed
-	Evicted      uint64        // cached blocks of nobody that others needed
+	Blocks      int // in the pool; Free + Leased + Cached
+	Free        int
+	Leased      int // held by requests that run
+	Cached      int // of idle agents, or of nobody and kept for whose prompt needs them
+	Shared      int // blocks that several requests or agents refer to
+	BlockTokens int
+	Running     int // admitted requests
+	Waiting     int // requests in the queue, the paused ones included
+	Paused      int // of those, the ones that gave way to older ones
+	IdleAgents  int // that have a history in the pool
+	Draining    bool
+	Admitted    uint64
+	Refused     uint64
+	Preempted   uint64 // how often a running request gave way
+	Forgotten   uint64 // idle agents whose blocks others needed and that are not on disk
+	Evicted     uint64 // cached blocks of nobody that others needed
+
+	Hibernations  uint64 // agents that were let go and are on disk
+	Restores      uint64 // agents that came back from there
+	SavedBytes    uint64 // of blocks written to the store
+	RestoredBytes uint64 // and read from it
+	StoreErrors   uint64 // that the store failed
+
 	WaitTime     time.Duration // that admitted requests waited, in sum
 	Steps        uint64
 	FailedSteps  uint64

@@ -30,19 +30,22 @@ func (p *pool) spawnAgent(ctx actor.Context, t *ticket) *actor.PID {
 }
 
 // rest checks the books if nothing runs, or always under invariants, and tells those who wait for the end that it came.
-func (p *pool) rest() {
+func (p *pool) rest(ctx actor.Context) {
 	if p.Check || len(p.tickets) == 0 {
 		p.check()
 	}
-	if len(p.tickets) == 0 {
-		for _, done := range p.drained {
-			close(done)
-		}
+	if len(p.tickets) == 0 && len(p.drained) > 0 {
+		drained := p.drained
 		p.drained = nil
+		p.saveAll(ctx, func() {
+			for _, done := range drained {
+				close(done)
+			}
+		})
 	}
 }
 
-// check panics unless every reference that the ledger has is that of a request or a seat, and whoever may write to a block is alone with it.
+// check panics unless every reference that the ledger has is that of a request, a seat or a job, and whoever may write to a block is alone with it.
 func (p *pool) check() {
 	if err := p.ledger.Check(); err != nil {
 		panic(err)
@@ -62,12 +65,22 @@ func (p *pool) check() {
 			want[b].holds++
 		}
 	}
-	for i, w := range want {
-		if leases, holds := p.ledger.References(runtime.BlockID(i)); leases != w.leases || holds != w.holds {
-			panic(fmt.Sprintf("actors: the ledger has %d leases and %d holds of block %d, requests have %d and agents %d", leases, holds, i, w.leases, w.holds))
+	for _, j := range p.jobs {
+		for _, b := range j.held {
+			want[b].holds++
+		}
+		for k, i := range j.restore.Load {
+			if b := j.held[i]; !p.ledger.Sole(b) || p.ledger.Published(b) {
+				panic(fmt.Sprintf("actors: block %d is read from disk as the %dth for a request, and others use it", b, k))
+			}
 		}
 	}
-	if len(p.running) == 0 && len(p.computing) > 0 {
+	for i, w := range want {
+		if leases, holds := p.ledger.References(runtime.BlockID(i)); leases != w.leases || holds != w.holds {
+			panic(fmt.Sprintf("actors: the ledger has %d leases and %d holds of block %d, requests have %d, and agents and jobs %d", leases, holds, i, w.leases, w.holds))
+		}
+	}
+	if len(p.running) == 0 && len(p.jobs) == 0 && len(p.computing) > 0 {
 		panic(fmt.Sprintf("actors: %d blocks are to be computed, and nobody runs", len(p.computing)))
 	}
 }

@@ -19,6 +19,7 @@ type System struct {
 	*house
 	actors *actor.ActorSystem
 	loop   *engineLoop
+	desk   *desk       // of the keeper
 	own    *dispatcher // the dispatcher, if it is ours to close
 	pool   *actor.PID
 	ids    atomic.Uint64
@@ -45,6 +46,7 @@ func Start(cfg Config) (*System, error) {
 		actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }),
 		actor.WithDeadLetterThrottleInterval(time.Nanosecond))
 	s.loop = startEngineLoop(s.house, s.actors.Root)
+	s.desk = newDesk(s.house, s.actors.Root)
 	s.pool = s.actors.Root.Spawn(actor.PropsFromProducer(func() actor.Actor { return newPool(s) }, actor.WithDispatcher(cfg.Dispatcher)))
 	return s, nil
 }
@@ -110,7 +112,7 @@ func (s *System) Stats(ctx context.Context) (Stats, error) {
 	return Stats{}, errClosed()
 }
 
-// Drain refuses new requests from now on and waits for those that wait or run. When ctx ends first, it cancels what is left, waits until that is
+// Drain refuses new requests from now on, waits for those that wait or run, and for the store to have all that agents know. When ctx ends first, it cancels what is left, waits until that is
 // over, and returns ctx's error.
 func (s *System) Drain(ctx context.Context) error {
 	done := make(chan struct{})
@@ -123,12 +125,19 @@ func (s *System) Drain(ctx context.Context) error {
 	return fmt.Errorf("draining: requests had to be cancelled: %w", ctx.Err())
 }
 
-// Close stops everything: what still runs fails, and the engine is closed after the step in flight. It may be called more than once.
+// Close saves what agents know and stops everything: what still runs fails, and the engine is closed after the step in flight. It may be called more than
+// once.
 func (s *System) Close() error { return s.close() }
 
 func (s *System) shutdown() error {
+	if s.Store != nil {
+		saved := make(chan struct{})
+		s.actors.Root.Send(s.pool, &flush{done: saved})
+		s.awaitDone(nil, saved)
+	}
 	s.actors.Root.Stop(s.pool)
 	s.awaitDone(nil, nil)
+	s.desk.open.Wait()
 	err := s.loop.close()
 	s.actors.Shutdown()
 	if s.own != nil {

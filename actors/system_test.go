@@ -36,7 +36,7 @@ func start(t testing.TB, o enginetest.Options, cfg actors.Config) *actors.System
 	t.Helper()
 	cfg.Engine = enginetest.NewFake(o)
 	if cfg.Model == nil {
-		cfg.Model = &model.Model{ID: "fake"}
+		cfg.Model = plainModel()
 	}
 	cfg.Decoder = func() actors.Decoder { return letters{} }
 	s, err := actors.Start(cfg)
@@ -44,6 +44,8 @@ func start(t testing.TB, o enginetest.Options, cfg actors.Config) *actors.System
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s
 }
+
+func plainModel() *model.Model { return &model.Model{ID: "fake"} }
 
 // prompt returns n tokens that depend on seed.
 func prompt(seed, n int) []int32 {

@@ -9,13 +9,32 @@ import (
 	"troupe/runtime"
 )
 
-// seat is an agent that has an id, as the pool knows it.
+// maxCold is how many agents are remembered that know nothing any more.
+const maxCold = 4096
+
+// seat is an agent that has an id, as the pool knows it; or a request without one that is paused.
 type seat struct {
-	id     string
-	pid    *actor.PID    // nil until its first request is admitted, and after its history was forgotten
-	memory *memory       // what it knows, while it is idle
+	id     string        // "": of a request that is paused
+	name   string        // in the store
+	pid    *actor.PID    // nil until its first request is admitted, and after its memory was let go
+	memory *memory       // what it knows, while it is idle or paused
 	place  *list.Element // in pool.idle while there is a memory
+	cold   *list.Element // in pool.cold while there is nothing else
 	ticket *ticket       // its request that waits, runs or is paused; nil otherwise
+
+	job        *diskJob              // what the keeper does for it
+	afterwards []func(actor.Context) // what waits for the end of that
+	disk       runtime.BlockKey      // stands for what is known to be on disk
+	diskBlocks int                   // how many blocks that is; 0: none
+	failed     *memory               // could not be saved
+	unsaved    *list.Element         // in pool.unsaved while something is to be saved
+	dirtyAt    time.Time             // since when
+
+	pinned       bool
+	lost         bool // its memory was let go and is not on disk
+	lastUsed     time.Time
+	requests     uint64
+	cachedTokens uint64
 }
 
 // ticket is a request as the pool knows it. Its id says how old it is.
@@ -23,7 +42,7 @@ type ticket struct {
 	id      uint64
 	request Request
 	stream  *Stream
-	seat    *seat // nil: anonymous, or a fork
+	seat    *seat // nil: anonymous, or a fork; neither was paused
 
 	state   ticketState
 	pid     *actor.PID         // the agent that answers it, from its admission on
@@ -34,6 +53,8 @@ type ticket struct {
 	blocks  []runtime.BlockID  // leased to it; in order of position while it runs
 	length  int                // positions in blocks that are known to be computed, while it runs
 	awaits  runtime.BlockKey   // while it waits for another request to compute this block
+	sought  bool               // it is known what its agent has on disk
+	saved   *runtime.Manifest  // what that is, until it was read
 	since   time.Time          // when it began to wait
 
 	wants    bool // a block
@@ -46,6 +67,6 @@ type ticketState uint8
 const (
 	waiting ticketState = iota // in the queue, never admitted
 	running                    // admitted
-	halted                     // paused: back in the queue, without blocks
+	halted                     // paused: back in the queue; its seat has what it knows
 	over                       // ended, but some of its blocks are still on their way home
 )

@@ -103,13 +103,8 @@ func (q *Queue[T]) Push(x T) { q.items = append(q.items, x) }
 // PushFront adds one at the front.
 func (q *Queue[T]) PushFront(x T) { q.items = append([]T{x}, q.items...) }
 
-// Front returns the first, or false if the queue is empty.
-func (q *Queue[T]) Front() (x T, ok bool) {
-	if len(q.items) == 0 {
-		return x, false
-	}
-	return q.items[0], true
-}
+// At returns the one with n others before it.
+func (q *Queue[T]) At(n int) T { return q.items[n] }
 
 // Remove takes one out, wherever it stands, and reports whether it was there.
 func (q *Queue[T]) Remove(x T) bool {

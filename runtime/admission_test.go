@@ -130,11 +130,9 @@ func TestQueue(t *testing.T) {
 				q.All(func(x int) { got = append(got, x) })
 				require.Equal(t, len(want), q.Len())
 				require.ElementsMatch(t, want, got)
-				x, ok := q.Front()
-				require.Equal(t, len(want) > 0, ok)
-				if ok {
-					require.Equal(t, want, got)
-					require.Equal(t, want[0], x)
+				for i, x := range want {
+					require.Equal(t, x, q.At(i))
+					require.Equal(t, x, got[i])
 				}
 			},
 		})

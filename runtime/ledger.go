@@ -189,6 +189,9 @@ func (l *Ledger) Lookup(key BlockKey) (BlockID, bool) {
 	return b, ok
 }
 
+// IsLoose reports whether a block is published and nobody refers to it.
+func (l *Ledger) IsLoose(b BlockID) bool { return l.accounts[b] == (account{}) && l.index.has(b) }
+
 // Shared returns how many blocks have more than one reference.
 func (l *Ledger) Shared() (n int) {
 	for _, a := range l.accounts {

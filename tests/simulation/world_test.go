@@ -18,6 +18,7 @@ import (
 	"troupe/runtime"
 	"troupe/runtime/enginetest"
 	"troupe/runtime/model"
+	"troupe/runtime/storetest"
 )
 
 // world is one run of the simulation.
@@ -35,6 +36,14 @@ type world struct {
 	systems [][]int32          // how prompts begin that have something in common
 	counts  map[string]int     // of what happened
 	now     time.Time
+	timers  []*timer
+	config  actors.Config
+	store   *disk // nil: none
+}
+
+type timer struct {
+	at time.Time
+	f  func()
 }
 
 // client is one request and what its reader has seen.
@@ -67,16 +76,48 @@ func newWorld(t *testing.T, seed uint64) *world {
 	}
 	w.shape.BeforeStep = w.mishap
 	w.limits = runtime.Limits{Context: w.shape.Context, Blocks: w.shape.Blocks, BlockTokens: w.shape.BlockTokens}
-	var err error
-	w.system, err = actors.Start(actors.Config{
-		Engine: enginetest.NewFake(w.shape), Model: &model.Model{StopIDs: []int32{endToken}},
+	if rng.IntN(3) > 0 {
+		w.store = &disk{Fake: storetest.NewFake(), rng: rand.New(rand.NewPCG(seed, 3)), counts: w.counts}
+	}
+	w.config = actors.Config{
+		Model:    &model.Model{StopIDs: []int32{endToken}},
 		MaxBatch: 1 + rng.IntN(8), MaxQueue: 1 + rng.IntN(8), PrefillChunk: 4 + rng.IntN(20), StreamBuffer: 24,
 		Decoder: func() actors.Decoder { return hex{} }, Dispatcher: w.pump, Check: true,
 		Now:   func() time.Time { w.now = w.now.Add(time.Millisecond); return w.now },
-		Fatal: func(reason string) { w.fail("%s", reason) },
-	})
-	require.NoError(t, err)
+		After: w.after, Fatal: func(reason string) { w.fail("%s", reason) },
+	}
+	if w.store != nil {
+		w.config.Store = w.store
+	}
+	w.start()
 	return w
+}
+
+// start starts a system with an empty pool, and what is on disk.
+func (w *world) start() {
+	var err error
+	w.config.Engine = enginetest.NewFake(w.shape)
+	w.system, err = actors.Start(w.config)
+	require.NoError(w, err)
+}
+
+// after is the clock's alarm: it rings between two turns of the world.
+func (w *world) after(d time.Duration, f func()) (stop func() bool) {
+	t := &timer{at: w.now.Add(d), f: f}
+	w.timers = append(w.timers, t)
+	return func() bool { t.f = func() {}; return true }
+}
+
+func (w *world) ring() {
+	due := w.timers
+	w.timers = nil
+	for _, t := range due {
+		if t.at.After(w.now) {
+			w.timers = append(w.timers, t)
+		} else {
+			t.f()
+		}
+	}
 }
 
 func (w *world) fail(format string, args ...any) {
@@ -103,13 +144,29 @@ func (w *world) mishap(rows []runtime.Row) error {
 	return nil
 }
 
+// run lets the world go on, in two lives of the server if there is a disk: between them only that is left.
 func (w *world) run() {
-	for range 150 {
+	if w.store == nil {
+		w.live(150)
+		return
+	}
+	w.live(90)
+	w.timers = nil
+	w.start()
+	w.counts["restarts"]++
+	w.live(60)
+}
+
+func (w *world) live(turns int) {
+	for range turns {
+		w.ring()
 		switch k := w.rng.IntN(20); {
 		case k < 6:
 			w.join()
 		case k == 6:
 			w.leave()
+		case k == 7:
+			w.now = w.now.Add(3 * time.Second)
 		default:
 			for range w.rng.IntN(30) {
 				w.pump.RunOne()
@@ -302,6 +359,9 @@ func (w *world) end() {
 	w.counts["preempted"] += int(s.Preempted)
 	w.counts["forgotten"] += int(s.Forgotten)
 	w.counts["blocks evicted"] += int(s.Evicted)
+	w.counts["hibernated"] += int(s.Hibernations)
+	w.counts["restored"] += int(s.Restores)
+	w.counts["store errors"] += int(s.StoreErrors)
 	require.NoError(w, w.system.Close())
 }
 

@@ -1,0 +1,213 @@
+package actors_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"troupe/actors"
+	"troupe/runtime"
+	"troupe/runtime/enginetest"
+	"troupe/runtime/storetest"
+)
+
+// ask generates and compares with what the tokens alone would give. It returns how many were cached.
+func ask(t testing.TB, s *actors.System, agent string, prompt []int32, n int) int {
+	t.Helper()
+	text, cached, o := read(generate(t, s, actors.Request{Agent: agent, Prompt: prompt, MaxTokens: n}))
+	require.NoError(t, o.Err)
+	require.Equal(t, spell(enginetest.Greedy(64, prompt, n)), text)
+	require.Equal(t, cached, o.CachedTokens)
+	return cached
+}
+
+// The same tokens come out whatever happened to the cache in between: that is the point of it.
+func TestTheSameTokensHoweverTheCacheCameBack(t *testing.T) {
+	const n = 24
+	p := words(rand.New(rand.NewPCG(7, 7)), 100)
+	next := append(append(p[:len(p):len(p)], enginetest.Greedy(64, p, n)...), 5, 6, 7)
+	store := storetest.NewFake()
+	o := enginetest.Options{Blocks: 40}
+	for name, c := range map[string]struct {
+		run  func(t *testing.T) (cached int)
+		want int
+	}{
+		"cold": {func(t *testing.T) int {
+			return ask(t, start(t, o, actors.Config{}), "", next, n)
+		}, 0},
+		"own history": {func(t *testing.T) int {
+			s := start(t, o, actors.Config{})
+			ask(t, s, "a", p, n)
+			return ask(t, s, "a", next, n)
+		}, len(p) + n - 1},
+		"shared": {func(t *testing.T) int {
+			s := start(t, o, actors.Config{})
+			ask(t, s, "a", p, n)
+			return ask(t, s, "b", next, n)
+		}, (len(p) + n - 1) / 16 * 16},
+		"pressure without a disk": {func(t *testing.T) int {
+			s := start(t, o, actors.Config{})
+			ask(t, s, "a", p, n)
+			ask(t, s, "b", words(rand.New(rand.NewPCG(8, 8)), 39*16), 1)
+			return ask(t, s, "a", next, n)
+		}, 16}, // one block was left
+		"pressure with a disk": {func(t *testing.T) int {
+			s := start(t, o, actors.Config{Store: storetest.NewFake()})
+			ask(t, s, "a", p, n)
+			ask(t, s, "b", words(rand.New(rand.NewPCG(8, 8)), 39*16), 1)
+			require.EqualValues(t, 1, stats(t, s).Hibernations)
+			defer func() { require.EqualValues(t, 1, stats(t, s).Restores) }()
+			return ask(t, s, "a", next, n)
+		}, len(p) + n - 1},
+		"restart": {func(t *testing.T) int {
+			s := start(t, o, actors.Config{Store: store})
+			ask(t, s, "a", p, n)
+			require.NoError(t, s.Close())
+			return ask(t, start(t, o, actors.Config{Store: store}), "a", next, n)
+		}, len(p) + n - 1},
+	} {
+		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, c.run(t)) })
+	}
+}
+
+// Twenty agents share their beginning on disk as they do in the pool, and read it once when they all come back at once.
+func TestTwentyComeBackAtOnce(t *testing.T) {
+	const agents, common = 20, 1600
+	store := storetest.NewFake()
+	o := enginetest.Options{Context: 4000, Blocks: 400}
+	system := words(rand.New(rand.NewPCG(1, 2)), common)
+	prompts := make([][]int32, agents)
+	s := start(t, o, actors.Config{Store: store})
+	for n := range agents {
+		prompts[n] = append(system[:common:common], words(rand.New(rand.NewPCG(uint64(n), 3)), 21)...)
+		ask(t, s, fmt.Sprint(n), prompts[n], 2)
+	}
+	require.NoError(t, s.Close())
+	require.Equal(t, agents, store.Usage().Agents)
+	require.LessOrEqual(t, store.Usage().Blocks, common/16+agents*2)
+
+	s = start(t, o, actors.Config{Store: store})
+	var all sync.WaitGroup
+	for n := range agents {
+		st := generate(t, s, actors.Request{Agent: fmt.Sprint(n), Prompt: append(prompts[n], 1, 2, 3), MaxTokens: 2})
+		all.Go(func() {
+			if _, cached, o := read(st); o.Err != nil || cached != common+21 {
+				t.Errorf("agent %d: %d cached, %v", n, cached, o.Err)
+			}
+		})
+	}
+	all.Wait()
+	st := stats(t, s)
+	require.EqualValues(t, agents, st.Restores)
+	require.EqualValues(t, (common/16+agents*2)*64, st.RestoredBytes)
+}
+
+// What another model knew is not used, and is there again when that model is.
+func TestTagsKeepModelsApart(t *testing.T) {
+	store := storetest.NewFake()
+	p := prompt(3, 50)
+	for _, c := range []struct {
+		tag    string
+		cached int
+	}{{"one", 0}, {"two", 0}, {"one", 49}, {"two", 49}} {
+		s, err := actors.Start(actors.Config{Engine: tagged{enginetest.NewFake(enginetest.Options{}), c.tag}, Model: plainModel(),
+			Decoder: func() actors.Decoder { return letters{} }, Store: store})
+		require.NoError(t, err)
+		require.Equal(t, c.cached, ask(t, s, "a", p, 1), c.tag)
+		require.NoError(t, s.Close())
+	}
+	require.Equal(t, 2, store.Usage().Agents)
+}
+
+// tagged is an engine that says it is another one.
+type tagged struct {
+	*enginetest.Fake
+	tag string
+}
+
+func (t tagged) Info() runtime.EngineInfo {
+	i := t.Fake.Info()
+	i.Tag = t.tag
+	return i
+}
+
+// badStore fails at everything.
+type badStore struct{ runtime.Store }
+
+var errBad = errors.New("broken")
+
+func (badStore) Save(runtime.Manifest, func(int) ([]byte, error)) error { return errBad }
+func (badStore) Manifest(string) (runtime.Manifest, error)              { panic("broken") }
+func (badStore) Block(runtime.BlockKey) ([]byte, error)                 { return nil, errBad }
+func (badStore) Delete(string) error                                    { return errBad }
+
+func TestABrokenDiskFailsNoRequest(t *testing.T) {
+	s := start(t, enginetest.Options{Blocks: 12}, actors.Config{Store: badStore{storetest.NewFake()}, MaxBatch: 3})
+	var all sync.WaitGroup
+	for n := range 8 {
+		all.Go(func() {
+			for turn := range 3 {
+				p := prompt(n, 60+turn)
+				text, _, o := read(generate(t, s, actors.Request{Agent: fmt.Sprint(n), Prompt: p, MaxTokens: 20}))
+				if want := spell(enginetest.Greedy(64, p, 20)); o.Err != nil || text != want {
+					t.Errorf("agent %d: %q and %v, want %q", n, text, o.Err, want)
+				}
+			}
+		})
+	}
+	all.Wait()
+	require.NoError(t, s.Drain(context.Background()))
+	st := stats(t, s)
+	require.Positive(t, st.StoreErrors)
+	require.Zero(t, st.Hibernations)
+	require.Zero(t, st.Leased)
+	require.NoError(t, s.Close())
+}
+
+// slowStore lets nothing be written until it is told.
+type slowStore struct {
+	*storetest.Fake
+	write chan struct{}
+	began chan struct{}
+}
+
+func (s slowStore) Save(m runtime.Manifest, block func(int) ([]byte, error)) error {
+	s.began <- struct{}{}
+	<-s.write
+	return s.Fake.Save(m, block)
+}
+
+// While an agent is written, others are served, and so is it: the blocks that are being written stay what they are.
+func TestASaveIsInNobodysWay(t *testing.T) {
+	store := slowStore{storetest.NewFake(), make(chan struct{}), make(chan struct{})}
+	ring := make(chan func(), 10)
+	s := start(t, enginetest.Options{}, actors.Config{Store: store, Check: true, After: func(_ time.Duration, f func()) func() bool {
+		ring <- f
+		return func() bool { return true }
+	}, IdleSave: time.Nanosecond})
+	p := prompt(3, 50)
+	ask(t, s, "a", p, 9)
+	(<-ring)()
+	<-store.began
+	ask(t, s, "b", prompt(4, 70), 9)
+	next := append(append(p[:len(p):len(p)], enginetest.Greedy(64, p, 9)...), 5)
+	require.Equal(t, 48, ask(t, s, "a", next, 9), "the partial block, which is being written, is computed in another one")
+	close(store.write)
+	go func() {
+		for range store.began {
+		}
+	}()
+	require.NoError(t, s.Drain(context.Background()))
+	close(store.began)
+	m, err := store.Manifest(store.List()[0].Agent)
+	require.NoError(t, err)
+	require.Equal(t, len(next)+8, m.Length)
+	require.True(t, m.Sound(16))
+	require.Equal(t, 2, store.Usage().Agents)
+}

@@ -1,0 +1,162 @@
+package actors
+
+import (
+	"github.com/asynkron/protoactor-go/actor"
+
+	"troupe/runtime"
+)
+
+// seek finds out what the agent of a request has on disk, unless it knows something already.
+func (p *pool) seek(ctx actor.Context, t *ticket) {
+	s := t.seat
+	known := func() bool { return s == nil || p.Store == nil || s.memory != nil || s.id == "" && s.diskBlocks == 0 }
+	if t.sought = known(); t.sought {
+		return
+	}
+	p.whenFree(ctx, s, func(ctx actor.Context) {
+		if s.ticket != t {
+			return
+		}
+		if t.sought = known(); t.sought {
+			return
+		}
+		j := &diskJob{id: p.nextJob(), seat: s, ticket: t}
+		j.message = &seek{job: j.id, name: s.name}
+		p.begin(ctx, j)
+	})
+}
+
+// found notes what is on disk of the agent of a request.
+func (p *pool) found(ctx actor.Context, m *found) {
+	j := p.finish(m.job)
+	s, t := j.seat, j.ticket
+	switch {
+	case m.err != nil:
+		p.storeFailed("find", s.name, m.err)
+		s.diskBlocks = 0
+	case m.manifest == nil:
+		s.diskBlocks = 0
+	default:
+		s.disk, s.diskBlocks = m.manifest.Blocks[len(m.manifest.Blocks)-1], len(m.manifest.Blocks)
+		s.pinned = m.manifest.Pinned
+	}
+	if s.ticket == t {
+		t.sought, t.saved = true, m.manifest
+	}
+	p.afterJob(ctx, s)
+}
+
+// away reports whether a request in the queue waits for something else than room: for what is on disk, or for what another one computes or reads.
+func (p *pool) away(t *ticket) bool {
+	if !t.sought {
+		return true
+	}
+	if s := t.seat; s != nil && s.job != nil && s.job.ticket == t {
+		return true
+	}
+	return p.follows(t)
+}
+
+// restore says what is to be read from disk for a request; nothing, mostly.
+func (p *pool) restore(t *ticket) (r runtime.Restore) {
+	if t.saved == nil || t.seat.memory != nil {
+		return r
+	}
+	return runtime.PlanRestore(t.tokens, t.saved, p.info.BlockTokens, func(key runtime.BlockKey) bool {
+		_, ok := p.ledger.Lookup(key)
+		return ok
+	})
+}
+
+// lacking returns how many blocks are missing for what a restore reads.
+func (p *pool) lacking(r runtime.Restore) int {
+	loose := 0
+	next := r.Load
+	for i, key := range r.Blocks {
+		if len(next) > 0 && next[0] == i {
+			next = next[1:]
+			continue
+		}
+		if b, _ := p.ledger.Lookup(key); p.ledger.IsLoose(b) {
+			loose++
+		}
+	}
+	return len(r.Load) + loose - p.ledger.Available()
+}
+
+// load has blocks read into the pool for a request that waits. There is room. They become the memory of its agent, from which it is admitted like any
+// other. Whoever needs the same blocks waits for them.
+func (p *pool) load(ctx actor.Context, t *ticket, r runtime.Restore) {
+	j := &diskJob{id: p.nextJob(), seat: t.seat, ticket: t, restore: r, after: p.written}
+	j.held = make([]runtime.BlockID, len(r.Blocks))
+	next := r.Load
+	var shared []runtime.BlockID
+	for i, key := range r.Blocks {
+		if len(next) > 0 && next[0] == i {
+			next = next[1:]
+			continue
+		}
+		j.held[i], _ = p.ledger.Lookup(key)
+		shared = append(shared, j.held[i])
+	}
+	p.ledger.Hold(shared)
+	fresh, ok := p.ledger.Take(len(r.Load))
+	if !ok {
+		panic("actors: there is no room to read what there was room for")
+	}
+	p.ledger.Park(fresh)
+	m := &load{job: j.id, blocks: fresh}
+	for k, i := range r.Load {
+		j.held[i] = fresh[k]
+		m.keys = append(m.keys, r.Blocks[i])
+	}
+	p.computing.Begin(t.id, r.Blocks[:r.Length/p.info.BlockTokens])
+	j.message = m
+	p.begin(ctx, j)
+}
+
+// loaded makes what was read the memory of an agent. If a block could not be read the memory ends before it, and the rest is computed.
+func (p *pool) loaded(ctx actor.Context, m *loaded) {
+	j := p.finish(m.job)
+	s, r, bt := j.seat, j.restore, p.info.BlockTokens
+	full := r.Length / bt
+	p.computing.End(j.ticket.id, r.Blocks[:full])
+	length := r.Length
+	if m.n < len(r.Load) {
+		length = r.Load[m.n] * bt
+		p.storeFailed("load", s.name, m.err)
+		s.diskBlocks = 0 // it is not there as a whole
+	}
+	p.stats.RestoredBytes += uint64(m.n) * uint64(p.info.BlockBytes)
+	keep := (length + bt - 1) / bt
+	p.ledger.Drop(j.held[keep:], true)
+	blocks := j.held[:keep:keep]
+	for i := range min(full, keep) {
+		if b := p.ledger.Publish(blocks[i], r.Blocks[i]); b != blocks[i] { // somebody computed it meanwhile
+			p.ledger.Hold([]runtime.BlockID{b})
+			p.ledger.Drop(blocks[i:i+1], true)
+			blocks[i] = b
+		}
+	}
+	saved := j.ticket.saved
+	j.ticket.saved = nil
+	if keep > 0 {
+		p.stats.Restores++
+		tokens := saved.Tokens[:length:length]
+		p.remember(s, &memory{
+			tokens: tokens, keys: runtime.Keys(p.info.Tag, bt, tokens, r.Blocks[:length/bt]),
+			lease: &runtime.Lease{BlockTokens: bt, Blocks: blocks, Length: length},
+		})
+	}
+	p.afterJob(ctx, s)
+}
+
+// loadAhead reads for requests that cannot be admitted yet what there is room for without taking it from anybody.
+func (p *pool) loadAhead(ctx actor.Context, t *ticket) {
+	if t.saved == nil || p.away(t) {
+		return
+	}
+	if r := p.restore(t); len(r.Load) > 0 && p.lacking(r) <= 0 {
+		p.load(ctx, t, r)
+	}
+}
