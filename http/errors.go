@@ -112,6 +112,7 @@ func (s *Server) handleError(c *fiber.Ctx, err error) error {
 	if errors.As(err, &wire) {
 		f.message = s.wireMessage(c, wire)
 	}
+	s.metrics.refuse(f, err)
 	if f.status == http.StatusInternalServerError {
 		s.log.Error("request failed", "request", id, "method", c.Method(), "path", c.Path(), "error", err)
 	} else {

@@ -28,6 +28,7 @@ type generation struct {
 	clipped   bool // the context ends before max_tokens
 	stream    stream
 	started   *actors.Event // the first event, if it came before the first ping
+	meter     meter
 }
 
 // handle makes the handler of a dialect's generating endpoint.
@@ -133,6 +134,7 @@ func (s *Server) admit(ctx context.Context, c *fiber.Ctx, d dialect, v *service,
 	}
 	r.Agent, g.tokens = internalID(owner(c), g.agent), len(r.Prompt)
 	g.clipped = v.model.Context-g.tokens < in.maxTokens
+	g.meter = meter{metrics: s.metrics, now: s.now, model: g.served, prompt: g.tokens, came: g.created}
 	if g.stream, err = v.generate(ctx, r); err != nil {
 		return nil, err
 	}
@@ -143,6 +145,7 @@ func (s *Server) admit(ctx context.Context, c *fiber.Ctx, d dialect, v *service,
 func (g *generation) collect() (string, actors.Outcome) {
 	var text strings.Builder
 	for e := range g.stream.Events() {
+		g.meter.see(e)
 		text.WriteString(e.Text)
 	}
 	return text.String(), g.stream.Outcome()
@@ -155,6 +158,7 @@ func (g *generation) await(ping <-chan time.Time) actors.Outcome {
 		if !ok {
 			return g.stream.Outcome()
 		}
+		g.meter.see(e)
 		g.started = &e
 	case <-ping:
 	}
@@ -185,6 +189,7 @@ func (g *generation) write(ctx context.Context, cancel context.CancelCauseFunc, 
 			if !ok {
 				return g.conclude(ctx, w, enc)
 			}
+			g.meter.see(e)
 			if e.Text != "" {
 				enc.text(e.Text)
 				quiet = 0
@@ -225,12 +230,14 @@ func (s *Server) survive(g *generation) {
 	}
 }
 
-// report logs how a generation ended.
+// report notes how a generation ended, in the metrics and as a line in the log. What was said is in neither, and the agent only as a hash.
 func (s *Server) report(g *generation, out actors.Outcome) {
+	g.meter.end(out)
 	args := []any{
-		"request", g.requestID, "agent", g.agent, "stream", g.call.stream, "prompt", g.tokens, "cached", out.CachedTokens,
-		"output", out.OutputTokens, "reason", out.Reason, "took", s.now().Sub(g.created).Round(time.Millisecond),
+		"request", g.requestID, "agent", agentHash(g.agent), "stream", g.call.stream, "prompt", g.tokens, "cached", out.CachedTokens,
+		"output", out.OutputTokens, "reason", out.Reason,
 	}
+	args = append(args, g.meter.attrs()...)
 	if out.Err != nil {
 		args = append(args, "error", out.Err)
 	}

@@ -71,6 +71,7 @@ type Server struct {
 	log     *slog.Logger
 	app     *fiber.App
 	service atomic.Pointer[service] // nil: starting
+	metrics *metrics
 
 	keys, adminKeys keyring
 	onLoopback      bool // set before the first request
@@ -100,6 +101,7 @@ func New(cfg Config) *Server {
 		keys: newKeyring(cfg.APIKeys...), adminKeys: newKeyring(cfg.AdminKey),
 	}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
+	s.metrics = newMetrics(s)
 	s.app = fiber.New(fiber.Config{
 		AppName:                      "troupe",
 		DisableStartupMessage:        true,
@@ -145,6 +147,7 @@ func (s *Server) routes() {
 		}}))
 	}
 	s.app.Use(s.authenticate)
+	s.app.Get("/metrics", s.metrics.handler())
 	s.app.Get("/v1/models", s.listModels)
 	s.app.Get("/v1/models/*", s.getModel)
 	s.app.Post("/v1/messages", s.handle(anthropic{}))
@@ -163,6 +166,7 @@ func (s *Server) frame(c *fiber.Ctx) error {
 	if s.draining.Load() {
 		c.Context().SetConnectionClose() // so that a proxy does not send its next request here
 	}
+	s.metrics.response(c)
 	if e := c.Context().SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout)); e != nil {
 		s.log.Debug("no write deadline on this connection", "error", e)
 	}
@@ -194,7 +198,11 @@ func newID(prefix string) string {
 
 // Attach gives the server the model that it serves; from here on it is ready. The caller keeps ownership of both.
 func (s *Server) Attach(m *model.Model, sys *actors.System) {
-	s.attach(&service{model: m, generate: func(ctx context.Context, r actors.Request) (stream, error) { return sys.Generate(ctx, r) }})
+	s.attach(&service{
+		model:    m,
+		generate: func(ctx context.Context, r actors.Request) (stream, error) { return sys.Generate(ctx, r) },
+		stats:    sys.Stats,
+	})
 }
 
 func (s *Server) attach(v *service) { s.service.Store(v) }
