@@ -53,10 +53,11 @@ func newSystemCollector(s *Server) *systemCollector {
 
 	none := prometheus.Labels{}
 	state := func(name string) prometheus.Labels { return prometheus.Labels{"state": name} }
-	const blocks = "Blocks of the KV pool, by who has them: nobody, running requests, idle agents."
+	const blocks = "Blocks of the KV pool: free, leased to running requests, or cached for agents that are idle and for prompts to come."
 	add(gauge, "troupe_pool_blocks", blocks, state("free"), func(s *actors.Stats) float64 { return float64(s.Free) })
 	add(gauge, "troupe_pool_blocks", blocks, state("leased"), func(s *actors.Stats) float64 { return float64(s.Leased) })
 	add(gauge, "troupe_pool_blocks", blocks, state("cached"), func(s *actors.Stats) float64 { return float64(s.Cached) })
+	add(gauge, "troupe_shared_blocks", "Blocks that several agents or requests refer to.", none, func(s *actors.Stats) float64 { return float64(s.Shared) })
 	add(gauge, "troupe_block_tokens", "Positions of a block.", none, func(s *actors.Stats) float64 { return float64(s.BlockTokens) })
 	add(gauge, "troupe_agents", "Agents by where their caches are: hot is in the pool.", state("hot"), func(s *actors.Stats) float64 { return float64(s.IdleAgents) })
 	add(gauge, "troupe_paused_requests", "Requests that gave way and wait to go on.", none, func(s *actors.Stats) float64 { return float64(s.Paused) })
@@ -68,7 +69,8 @@ func newSystemCollector(s *Server) *systemCollector {
 	})
 	add(counter, "troupe_admitted_total", "Requests that were admitted.", none, func(s *actors.Stats) float64 { return float64(s.Admitted) })
 	add(counter, "troupe_queue_wait_seconds_total", "Time that admitted requests waited, in sum.", none, func(s *actors.Stats) float64 { return s.WaitTime.Seconds() })
-	add(counter, "troupe_evictions_total", "Idle agents whose caches gave way to others.", none, func(s *actors.Stats) float64 { return float64(s.Forgotten) })
+	add(counter, "troupe_evictions_total", "Cached blocks of nobody that others needed.", none, func(s *actors.Stats) float64 { return float64(s.Evicted) })
+	add(counter, "troupe_forgotten_agents_total", "Idle agents whose caches gave way to others.", none, func(s *actors.Stats) float64 { return float64(s.Forgotten) })
 	add(counter, "troupe_failed_steps_total", "Steps that the engine failed on.", none, func(s *actors.Stats) float64 { return float64(s.FailedSteps) })
 	add(counter, "troupe_prefilled_tokens_total", "Prompt tokens that were computed.", none, func(s *actors.Stats) float64 { return float64(s.Prefilled) })
 	add(counter, "troupe_decoded_tokens_total", "Tokens that were computed one at a time.", none, func(s *actors.Stats) float64 { return float64(s.Decoded) })
