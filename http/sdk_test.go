@@ -52,7 +52,8 @@ func TestAnthropicSDK(t *testing.T) {
 	require.NoError(t, stream.Err())
 	require.NoError(t, stream.Close())
 	require.Equal(t, text, message.Content[0].Text)
-	require.Equal(t, whole.Usage.InputTokens, message.Usage.InputTokens)
+	require.Positive(t, message.Usage.CacheReadInputTokens, "the same prompt again is shared")
+	require.Equal(t, whole.Usage.InputTokens, message.Usage.InputTokens+message.Usage.CacheReadInputTokens)
 	require.EqualValues(t, 20, message.Usage.OutputTokens)
 
 	count, err := client.Messages.CountTokens(ctx, anthropicsdk.MessageCountTokensParams{Model: "m", Messages: params.Messages})
