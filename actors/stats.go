@@ -40,6 +40,8 @@ type Stats struct {
 	LastRows     int      // rows of the last step
 	RowsPerStep  []uint64 // [n] is how many steps carried n rows
 	PrefillSpeed float64  // prompt tokens per second, moving average; 0 before the first prompt
+	// Stalled is for how long requests have been there without a step having ended; 0 if there are none. The engine hangs if it grows beyond a step's time.
+	Stalled time.Duration
 	// Busy is how long the engine computed; divided by Uptime it is the saturation of the server.
 	Busy   time.Duration
 	Uptime time.Duration
@@ -68,14 +70,17 @@ func reportOf(m *stepped) stepReport {
 type poolStats struct {
 	Stats
 	began time.Time
+	last  time.Time // when a step ended
+	now   func() time.Time
 }
 
 func newPoolStats(h *house) poolStats {
-	return poolStats{began: h.Now(), Stats: Stats{RowsPerStep: make([]uint64, h.MaxBatch+1)}}
+	return poolStats{began: h.Now(), now: h.Now, Stats: Stats{RowsPerStep: make([]uint64, h.MaxBatch+1)}}
 }
 
 func (s *poolStats) step(r stepReport) {
 	s.Steps++
+	s.last = s.now()
 	s.LastRows = r.rows
 	s.RowsPerStep[r.rows]++
 	s.Busy += r.took
@@ -98,9 +103,25 @@ func (p *pool) snapshot() Stats {
 			s.Paused++
 		}
 	})
+	if since, ok := p.oldest(); ok {
+		if since.Before(p.stats.last) {
+			since = p.stats.last
+		}
+		s.Stalled = p.Now().Sub(since)
+	}
 	s.Draining = p.closing != nil
 	s.RowsPerStep = slices.Clone(s.RowsPerStep)
 	s.PrefillSpeed = p.pace.PerSecond()
 	s.Uptime = p.Now().Sub(p.stats.began)
 	return s
+}
+
+// oldest returns since when there has been a request without a break.
+func (p *pool) oldest() (since time.Time, ok bool) {
+	for _, t := range p.tickets {
+		if t.state != over && (!ok || t.since.Before(since)) {
+			since, ok = t.since, true
+		}
+	}
+	return since, ok
 }

@@ -1,15 +1,22 @@
 package http
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"troupe/actors"
 )
+
+// empty is the part of the answer about a pool that nobody uses.
+const empty = `"pool":{"blocks":0,"free":0,"leased":0,"cached":0,"used":0,"running":0,"waiting":0}`
 
 // TestLifeOfAServer follows the health endpoints from before the model is there to the end.
 func TestLifeOfAServer(t *testing.T) {
-	h := open(t, Config{})
+	h, d := open(t, Config{}), newDirector()
 	check := func(path string, status int, body string) {
 		t.Helper()
 		a := h.get(t, path)
@@ -17,8 +24,9 @@ func TestLifeOfAServer(t *testing.T) {
 		require.Equal(t, body, a.body)
 		require.Equal(t, status == http.StatusServiceUnavailable, a.header.Get("retry-after") != "")
 	}
+	check("/", http.StatusOK, `{"status":"ok"}`)
 	check("/health/live", http.StatusOK, `{"status":"ok"}`)
-	for _, path := range []string{"/health", "/health/ready"} {
+	for _, path := range []string{"/health", "/health/ready", "/health/startup"} {
 		check(path, http.StatusServiceUnavailable, `{"status":"starting","reason":"the model is being loaded"}`)
 	}
 	for _, e := range endpoints {
@@ -29,16 +37,73 @@ func TestLifeOfAServer(t *testing.T) {
 	}
 	require.Equal(t, http.StatusServiceUnavailable, h.get(t, "/v1/models").status)
 
-	h.attach(&service{model: newModel(t), generate: newDirector().generate})
-	for _, path := range []string{"/health", "/health/ready"} {
+	h.attach(d.service(t))
+	check("/health", http.StatusOK, `{"status":"ok","model":"org/tiny",`+empty+`}`)
+	for _, path := range []string{"/health/live", "/health/ready", "/health/startup"} {
 		check(path, http.StatusOK, `{"status":"ok","model":"org/tiny"}`)
 	}
+	require.Empty(t, h.get(t, "/health").header.Get("Connection"))
 
 	h.Drain()
-	for _, path := range []string{"/health", "/health/ready"} {
-		check(path, http.StatusServiceUnavailable, `{"status":"draining","reason":"the server is shutting down and finishes what it has begun"}`)
+	const draining = `{"status":"draining","reason":"the server is shutting down and finishes what it has begun"`
+	check("/health", http.StatusServiceUnavailable, draining+`,`+empty+`}`)
+	check("/health/ready", http.StatusServiceUnavailable, draining+`}`)
+	check("/health/live", http.StatusOK, `{"status":"ok","model":"org/tiny"}`)
+	check("/health/startup", http.StatusOK, `{"status":"ok","model":"org/tiny"}`)
+	c := h.dial(t, "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	require.Contains(t, readAll(t, c), "Connection: close\r\n")
+}
+
+// TestConditions asks a house in every condition.
+func TestConditions(t *testing.T) {
+	h, d := direct(t, Config{StuckAfter: time.Minute})
+	busy := actors.Stats{Blocks: 100, Free: 6, Leased: 90, Cached: 4, Running: 3, Waiting: 2}
+	full, stuck := busy, busy
+	full.Leased, full.Cached = 91, 3
+	stuck.Stalled = 90 * time.Second
+	pool := func(leased, cached int) string {
+		return fmt.Sprintf(`,"pool":{"blocks":100,"free":6,"leased":%d,"cached":%d,"used":%v,"running":3,"waiting":2}}`, leased, cached, float64(leased)/100)
 	}
-	check("/health/live", http.StatusOK, `{"status":"ok"}`)
+	const ok, ready = `{"status":"ok","model":"org/tiny"`, `{"status":"ok","model":"org/tiny"}`
+	for _, c := range []struct {
+		name         string
+		stats        actors.Stats
+		health, live string // "": as in ok
+	}{
+		{"busy", busy, "", ""},
+		{"full", full, `{"status":"degraded","reason":"running requests hold 91 of 100 blocks of the pool","model":"org/tiny"` + pool(91, 3), ""},
+		{"stuck", stuck, `{"status":"stuck","reason":"requests run and the engine made no step for 1m30s","model":"org/tiny"` + pool(90, 4),
+			`{"status":"stuck","reason":"requests run and the engine made no step for 1m30s","model":"org/tiny"}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d.set(c.stats, false)
+			for path, want := range map[string]string{"/health": c.health, "/health/live": c.live, "/health/ready": "", "/health/startup": ""} {
+				status := http.StatusServiceUnavailable
+				switch {
+				case want == "" && path == "/health":
+					status, want = http.StatusOK, ok+pool(90, 4)
+				case want == "":
+					status, want = http.StatusOK, ready
+				}
+				a := h.get(t, path)
+				require.Equal(t, status, a.status, path)
+				require.Equal(t, want, a.body, path)
+			}
+		})
+	}
+}
+
+// TestDeadHouse has actors that do not answer at all.
+func TestDeadHouse(t *testing.T) {
+	h, d := direct(t, Config{})
+	h.statsPatience = time.Millisecond
+	d.set(actors.Stats{}, true)
+	for _, path := range []string{"/health", "/health/live"} {
+		a := h.get(t, path)
+		require.Equal(t, http.StatusServiceUnavailable, a.status)
+		require.Equal(t, `{"status":"stuck","reason":"the actors did not answer within 1ms","model":"org/tiny"}`, a.body)
+	}
+	require.Equal(t, http.StatusOK, h.get(t, "/health/ready").status)
 }
 
 func TestModels(t *testing.T) {

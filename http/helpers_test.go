@@ -87,6 +87,8 @@ type director struct {
 	opened chan *scene
 	refuse error // instead of a stream
 	panics bool
+	now    actors.Stats
+	mute   bool // gives no stats
 }
 
 // scene is one stream of a director. Like a real one it ends when its context does.
@@ -145,6 +147,28 @@ func (d *director) generate(ctx context.Context, r actors.Request) (stream, erro
 	context.AfterFunc(ctx, func() { s.end(actors.Outcome{Err: ctx.Err()}) })
 	d.opened <- s
 	return s, nil
+}
+
+func (d *director) service(t testing.TB) *service {
+	return &service{model: newModel(t), generate: d.generate, stats: d.stats}
+}
+
+func (d *director) stats(ctx context.Context) (actors.Stats, error) {
+	d.mu.Lock()
+	stats, mute := d.now, d.mute
+	d.mu.Unlock()
+	if mute {
+		<-ctx.Done()
+		return actors.Stats{}, ctx.Err()
+	}
+	return stats, nil
+}
+
+// set changes the numbers of the house.
+func (d *director) set(s actors.Stats, mute bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.now, d.mute = s, mute
 }
 
 // last returns the last request that came.
@@ -237,7 +261,7 @@ func direct(t testing.TB, cfg Config) (*house, *director) {
 	t.Cleanup(func() { close(d.opened) })
 	h.now = func() time.Time { return time.Unix(1_700_000_001, 0) }
 	h.newID = func(prefix string) string { return prefix + "0001" }
-	h.attach(&service{model: newModel(t), generate: d.generate})
+	h.attach(d.service(t))
 	return h, d
 }
 
@@ -302,6 +326,14 @@ func (h *house) dial(t testing.TB, bytes string) net.Conn {
 	_, err = io.WriteString(c, bytes)
 	require.NoError(t, err)
 	return c
+}
+
+// readAll reads a connection to its end.
+func readAll(t testing.TB, c net.Conn) string {
+	t.Helper()
+	b, err := io.ReadAll(c)
+	require.NoError(t, err)
+	return string(b)
 }
 
 // rawPost is a request as bytes.

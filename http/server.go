@@ -38,6 +38,7 @@ type Config struct {
 	ReadTimeout  time.Duration // for a request to arrive whole; 0: 60 s
 	IdleTimeout  time.Duration // for the next request on a connection; 0: 2 min
 	WriteTimeout time.Duration // for a client to take what was flushed to it; 0: 30 s
+	StuckAfter   time.Duration // without a step while requests are there, after which the engine is taken to hang; 0: 2 min
 }
 
 // Validate returns what is wrong with a configuration that a user wrote. It never repeats a key.
@@ -65,7 +66,7 @@ func (cfg Config) Validate() error {
 	return nil
 }
 
-// Server answers HTTP. It can listen before there is a model: until [Server.Attach] everything but /health/live says that the server is starting.
+// Server answers HTTP. It can listen before there is a model: until [Server.Attach] everything but / and /health/live says that the server is starting.
 type Server struct {
 	cfg     Config
 	log     *slog.Logger
@@ -82,8 +83,9 @@ type Server struct {
 	running  sync.RWMutex // held for reading by every generation until its answer is complete
 
 	// What a test pins to compare whole answers.
-	now   func() time.Time
-	newID func(prefix string) string
+	now           func() time.Time
+	newID         func(prefix string) string
+	statsPatience time.Duration // how long the house may take to give its numbers, which it does between two messages
 }
 
 // New makes a server that does not listen yet.
@@ -96,8 +98,9 @@ func New(cfg Config) *Server {
 	setDefault(&cfg.ReadTimeout, time.Minute)
 	setDefault(&cfg.IdleTimeout, 2*time.Minute)
 	setDefault(&cfg.WriteTimeout, 30*time.Second)
+	setDefault(&cfg.StuckAfter, 2*time.Minute)
 	s := &Server{
-		cfg: cfg, log: cfg.Logger, now: time.Now, newID: newID,
+		cfg: cfg, log: cfg.Logger, now: time.Now, newID: newID, statsPatience: 5 * time.Second,
 		keys: newKeyring(cfg.APIKeys...), adminKeys: newKeyring(cfg.AdminKey),
 	}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
@@ -137,10 +140,11 @@ func (s *Server) routes() {
 	}
 	s.app.Use(s.checkOrigin)
 	// A handler that is registered before a lock is outside of it, however its path is written.
-	s.app.Get("/", s.live) // Claude Code probes with HEAD /
-	s.app.Get("/health", s.ready)
-	s.app.Get("/health/live", s.live)
-	s.app.Get("/health/ready", s.ready)
+	s.app.Get("/", s.getRoot)
+	s.app.Get("/health", s.getHealth)
+	s.app.Get("/health/live", s.getLive)
+	s.app.Get("/health/ready", s.getReady)
+	s.app.Get("/health/startup", s.getStartup)
 	if !s.adminKeys.empty() {
 		s.app.Group("/debug", s.requireAdmin, pprof.New(pprof.Config{Next: func(c *fiber.Ctx) bool {
 			return strings.HasSuffix(c.Path(), "/cmdline") // keys may be on the command line
@@ -217,7 +221,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	return nil
 }
 
-// Drain makes /health/ready say that the server is draining. Refusing new requests is up to the system's own Drain.
+// Drain makes /health and /health/ready say that the server is draining, and closes every connection behind its answer. Refusing new requests is up to the system's own Drain.
 func (s *Server) Drain() { s.draining.Store(true) }
 
 // Shutdown stops listening and waits for the running requests until ctx ends; then it cancels them, waits for their last words (an error that says why)

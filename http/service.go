@@ -17,7 +17,7 @@ import (
 type service struct {
 	model    *model.Model
 	generate func(context.Context, actors.Request) (stream, error)
-	stats    func(context.Context) (actors.Stats, error) // nil in tests that need none
+	stats    func(context.Context) (actors.Stats, error)
 }
 
 // stream is one generation in progress: an [actors.Stream], or a test's.
