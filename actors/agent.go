@@ -15,6 +15,7 @@ import (
 type agent struct {
 	*house
 	name    string // for traces
+	label   string // for the log, without the id
 	batcher *actor.PID
 	job     *job // the request that runs or is paused; nil when idle
 }
@@ -43,7 +44,7 @@ type job struct {
 
 // Receive implements actor.Actor.
 func (a *agent) Receive(ctx actor.Context) {
-	defer a.logPanic(a.name)
+	defer a.logPanic(a.label)
 	a.see(a.name, ctx.Message())
 	switch m := ctx.Message().(type) {
 	case *prompt:
@@ -227,7 +228,7 @@ func (a *agent) fail(ctx actor.Context) {
 		ctx.Send(a.batcher, &recall{id: j.id, why: byCancel})
 	}
 	ctx.Send(ctx.Parent(), &ended{id: j.id, lease: j.lease, step: j.step})
-	a.Logger.Error("agent failed; its request ends and its history is forgotten", slog.String("agent", a.name), slog.Uint64("request", j.id))
+	a.Logger.Error("agent failed; its request ends and its history is forgotten", slog.String("agent", a.label), slog.Uint64("request", j.id))
 	if !j.decided {
 		j.outcome.Err = runtime.Errorf(runtime.Internal, "the agent failed on this request")
 	}

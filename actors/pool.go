@@ -66,9 +66,9 @@ func (p *pool) Receive(ctx actor.Context) {
 	}
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		p.batcher = ctx.Spawn(p.props(func() actor.Actor { return newBatcher(p.house, p.system.loop) }))
+		p.batcher = ctx.Spawn(p.props(func() actor.Actor { return newBatcher(p.house, p.system.loop) }, p.system.mail.batcher.option()))
 		if p.Store != nil {
-			p.keeper = ctx.Spawn(p.props(func() actor.Actor { return &keeper{house: p.house, desk: p.system.desk} }))
+			p.keeper = ctx.Spawn(p.props(func() actor.Actor { return &keeper{house: p.house, desk: p.system.desk} }, p.system.mail.keeper.option()))
 			p.dropPaused(ctx)
 		}
 	case *generate:

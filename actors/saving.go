@@ -168,7 +168,7 @@ func (p *pool) saved(ctx actor.Context, m *saved) {
 
 func (p *pool) storeFailed(what, name string, err error) {
 	p.stats.StoreErrors++
-	p.Logger.Error("the store failed", slog.String("on", what), slog.String("agent", name), slog.Any("error", err))
+	p.Logger.Error("the store failed", slog.String("on", what), slog.String("agent", runtime.Pseudonym(name)), slog.Any("error", err))
 }
 
 // setUnsaved notes that an agent learned something, and has it saved in a while.

@@ -32,6 +32,9 @@ type Stats struct {
 	RestoredBytes uint64 // and read from it
 	StoreErrors   uint64 // that the store failed
 
+	// Messages that wait for an actor. They grow when it cannot keep up.
+	PoolMail, BatcherMail, KeeperMail int
+
 	WaitTime     time.Duration // that admitted requests waited, in sum
 	Steps        uint64
 	FailedSteps  uint64
@@ -109,6 +112,8 @@ func (p *pool) snapshot() Stats {
 		}
 		s.Stalled = p.Now().Sub(since)
 	}
+	mail := &p.system.mail
+	s.PoolMail, s.BatcherMail, s.KeeperMail = mail.pool.waiting(), mail.batcher.waiting(), mail.keeper.waiting()
 	s.Draining = p.closing != nil
 	s.RowsPerStep = slices.Clone(s.RowsPerStep)
 	s.PrefillSpeed = p.pace.PerSecond()

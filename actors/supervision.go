@@ -16,17 +16,18 @@ func (p *pool) HandleFailure(_ *actor.ActorSystem, s actor.Supervisor, child *ac
 	s.RestartChildren(child)
 }
 
-func (p *pool) props(producer actor.Producer) *actor.Props {
-	return actor.PropsFromProducer(producer, actor.WithDispatcher(p.Dispatcher))
+func (p *pool) props(producer actor.Producer, options ...actor.PropsOption) *actor.Props {
+	return actor.PropsFromProducer(producer, append(options, actor.WithDispatcher(p.Dispatcher))...)
 }
 
 // spawnAgent starts the actor that answers a request.
 func (p *pool) spawnAgent(ctx actor.Context, t *ticket) *actor.PID {
-	name := "agent " + t.request.Agent
+	name, label := "agent "+t.request.Agent, "agent "+runtime.Pseudonym(t.request.Agent)
 	if t.seat == nil {
 		name = fmt.Sprintf("agent of request %d", t.id)
+		label = name
 	}
-	return ctx.Spawn(p.props(func() actor.Actor { return &agent{house: p.house, name: name, batcher: p.batcher} }))
+	return ctx.Spawn(p.props(func() actor.Actor { return &agent{house: p.house, name: name, label: label, batcher: p.batcher} }))
 }
 
 // rest checks the books if nothing runs, or always under invariants, and tells those who wait for the end that it came.

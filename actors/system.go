@@ -23,6 +23,7 @@ type System struct {
 	own    *dispatcher // the dispatcher, if it is ours to close
 	pool   *actor.PID
 	ids    atomic.Uint64
+	mail   mailboxes
 
 	stopped chan struct{} // closed when the pool and all its children have stopped
 	close   func() error
@@ -47,7 +48,7 @@ func Start(cfg Config) (*System, error) {
 		actor.WithDeadLetterThrottleInterval(time.Nanosecond))
 	s.loop = startEngineLoop(s.house, s.actors.Root)
 	s.desk = newDesk(s.house, s.actors.Root)
-	s.pool = s.actors.Root.Spawn(actor.PropsFromProducer(func() actor.Actor { return newPool(s) }, actor.WithDispatcher(cfg.Dispatcher)))
+	s.pool = s.actors.Root.Spawn(actor.PropsFromProducer(func() actor.Actor { return newPool(s) }, actor.WithDispatcher(cfg.Dispatcher), s.mail.pool.option()))
 	return s, nil
 }
 

@@ -114,9 +114,9 @@ func (s *Server) handleError(c *fiber.Ctx, err error) error {
 	}
 	s.metrics.refuse(f, err)
 	if f.status == http.StatusInternalServerError {
-		s.log.Error("request failed", "request", id, "method", c.Method(), "path", c.Path(), "error", err)
+		s.log.Error("request failed", "request", id, "method", c.Method(), "route", routeOf(c), "error", err)
 	} else {
-		s.log.Debug("request refused", "request", id, "method", c.Method(), "path", c.Path(), "status", f.status, "error", err)
+		s.log.Debug("request refused", "request", id, "method", c.Method(), "route", routeOf(c), "status", f.status, "error", err)
 	}
 	if f.retry > 0 {
 		c.Set(fiber.HeaderRetryAfter, retryAfter(f.retry))

@@ -11,6 +11,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"troupe/actors"
+	"troupe/runtime"
 )
 
 // quietPings is how many pings in a row are followed by a nudge: Claude Code 2.1.19x does not count pings and gives up after 300 s.
@@ -24,8 +25,9 @@ type generation struct {
 	created   time.Time
 	served    string // the model that answers
 	agent     string
-	tokens    int  // of the prompt
-	clipped   bool // the context ends before max_tokens
+	pseudonym string // of the agent, for the log
+	tokens    int    // of the prompt
+	clipped   bool   // the context ends before max_tokens
 	stream    stream
 	started   *actors.Event // the first event, if it came before the first ping
 	meter     meter
@@ -133,6 +135,7 @@ func (s *Server) admit(ctx context.Context, c *fiber.Ctx, d dialect, v *service,
 		return nil, err
 	}
 	r.Agent, g.tokens = internalID(owner(c), g.agent), len(r.Prompt)
+	g.pseudonym = runtime.Pseudonym(r.Agent)
 	g.clipped = v.model.Context-g.tokens < in.maxTokens
 	g.meter = meter{metrics: s.metrics, now: s.now, model: g.served, prompt: g.tokens, came: g.created}
 	if g.stream, err = v.generate(ctx, r); err != nil {
@@ -234,7 +237,7 @@ func (s *Server) survive(g *generation) {
 func (s *Server) report(g *generation, out actors.Outcome) {
 	g.meter.end(out)
 	args := []any{
-		"request", g.requestID, "agent", agentHash(g.agent), "stream", g.call.stream, "prompt", g.tokens, "cached", out.CachedTokens,
+		"request", g.requestID, "agent", g.pseudonym, "stream", g.call.stream, "prompt", g.tokens, "cached", out.CachedTokens,
 		"output", out.OutputTokens, "reason", out.Reason,
 	}
 	args = append(args, g.meter.attrs()...)

@@ -83,11 +83,16 @@ func (m *metrics) handler() fiber.Handler {
 
 // response counts an answer.
 func (m *metrics) response(c *fiber.Ctx) {
+	m.responses.WithLabelValues(routeOf(c), strconv.Itoa(c.Response().StatusCode())).Inc()
+}
+
+// routeOf is the route that a request took, as it was declared: the path itself may hold the id of an agent.
+func routeOf(c *fiber.Ctx) string {
 	route := c.Route().Path
 	if route == "/" && c.Path() != "/" {
-		route = "none" // no route, or refused before it was found
+		return "none" // no route, or refused before it was found
 	}
-	m.responses.WithLabelValues(route, strconv.Itoa(c.Response().StatusCode())).Inc()
+	return route
 }
 
 // refuse counts an error that a client is told.

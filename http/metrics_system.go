@@ -70,7 +70,17 @@ func newSystemCollector(s *Server) *systemCollector {
 	add(counter, "troupe_admitted_total", "Requests that were admitted.", none, func(s *actors.Stats) float64 { return float64(s.Admitted) })
 	add(counter, "troupe_queue_wait_seconds_total", "Time that admitted requests waited, in sum.", none, func(s *actors.Stats) float64 { return s.WaitTime.Seconds() })
 	add(counter, "troupe_evictions_total", "Cached blocks of nobody that others needed.", none, func(s *actors.Stats) float64 { return float64(s.Evicted) })
-	add(counter, "troupe_forgotten_agents_total", "Idle agents whose caches gave way to others.", none, func(s *actors.Stats) float64 { return float64(s.Forgotten) })
+	add(counter, "troupe_forgotten_agents_total", "Idle agents whose caches gave way to others and are not on disk.", none, func(s *actors.Stats) float64 { return float64(s.Forgotten) })
+	const mail = "Messages that wait for an actor; they grow when it cannot keep up."
+	actor := func(name string) prometheus.Labels { return prometheus.Labels{"actor": name} }
+	add(gauge, "troupe_mailbox_messages", mail, actor("pool"), func(s *actors.Stats) float64 { return float64(s.PoolMail) })
+	add(gauge, "troupe_mailbox_messages", mail, actor("batcher"), func(s *actors.Stats) float64 { return float64(s.BatcherMail) })
+	add(gauge, "troupe_mailbox_messages", mail, actor("keeper"), func(s *actors.Stats) float64 { return float64(s.KeeperMail) })
+	add(counter, "troupe_hibernations_total", "Agents that were let go and are on disk.", none, func(s *actors.Stats) float64 { return float64(s.Hibernations) })
+	add(counter, "troupe_restores_total", "Agents that came back from the disk.", none, func(s *actors.Stats) float64 { return float64(s.Restores) })
+	add(counter, "troupe_saved_bytes_total", "Bytes of blocks written to the disk.", none, func(s *actors.Stats) float64 { return float64(s.SavedBytes) })
+	add(counter, "troupe_restored_bytes_total", "Bytes of blocks read from the disk.", none, func(s *actors.Stats) float64 { return float64(s.RestoredBytes) })
+	add(counter, "troupe_store_errors_total", "Failures of the disk tier.", none, func(s *actors.Stats) float64 { return float64(s.StoreErrors) })
 	add(counter, "troupe_failed_steps_total", "Steps that the engine failed on.", none, func(s *actors.Stats) float64 { return float64(s.FailedSteps) })
 	add(counter, "troupe_prefilled_tokens_total", "Prompt tokens that were computed.", none, func(s *actors.Stats) float64 { return float64(s.Prefilled) })
 	add(counter, "troupe_decoded_tokens_total", "Tokens that were computed one at a time.", none, func(s *actors.Stats) float64 { return float64(s.Decoded) })

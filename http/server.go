@@ -179,7 +179,7 @@ func (s *Server) frame(c *fiber.Ctx) error {
 
 // logPanic logs a panic of a handler, which the client sees as an internal error.
 func (s *Server) logPanic(c *fiber.Ctx, p any) {
-	s.log.Error("panic in a handler", "request", s.identify(c), "path", c.Path(), "panic", p, "stack", string(debug.Stack()))
+	s.log.Error("panic in a handler", "request", s.identify(c), "route", routeOf(c), "panic", p, "stack", string(debug.Stack()))
 }
 
 // identify gives the request an id, once, and puts it in the headers of the answer: request-id is Anthropic's, x-request-id is OpenAI's.
