@@ -71,6 +71,7 @@ func newSystemCollector(s *Server) *systemCollector {
 	add(counter, "troupe_queue_wait_seconds_total", "Time that admitted requests waited, in sum.", none, func(s *actors.Stats) float64 { return s.WaitTime.Seconds() })
 	add(counter, "troupe_evictions_total", "Cached blocks of nobody that others needed.", none, func(s *actors.Stats) float64 { return float64(s.Evicted) })
 	add(counter, "troupe_forgotten_agents_total", "Idle agents whose caches gave way to others and are not on disk.", none, func(s *actors.Stats) float64 { return float64(s.Forgotten) })
+	add(gauge, "troupe_stalled_seconds", "For how long requests have been there without a step having ended; 0 if there are none.", none, func(s *actors.Stats) float64 { return s.Stalled.Seconds() })
 	const mail = "Messages that wait for an actor; they grow when it cannot keep up."
 	actor := func(name string) prometheus.Labels { return prometheus.Labels{"actor": name} }
 	add(gauge, "troupe_mailbox_messages", mail, actor("pool"), func(s *actors.Stats) float64 { return float64(s.PoolMail) })
