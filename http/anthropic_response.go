@@ -92,6 +92,8 @@ func anthropicErrorType(status int) string {
 		return "not_found_error"
 	case http.StatusRequestTimeout:
 		return "timeout_error"
+	case http.StatusConflict:
+		return "conflict_error"
 	case http.StatusRequestEntityTooLarge:
 		return "request_too_large"
 	case http.StatusTooManyRequests:

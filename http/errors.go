@@ -47,6 +47,8 @@ func statusOf(k runtime.Kind) int {
 		return http.StatusUnauthorized
 	case runtime.Unknown:
 		return http.StatusNotFound
+	case runtime.Conflict:
+		return http.StatusConflict
 	case runtime.TooLarge:
 		return http.StatusRequestEntityTooLarge
 	case runtime.Busy:

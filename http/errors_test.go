@@ -173,6 +173,7 @@ func TestStatuses(t *testing.T) {
 		{runtime.Busy, 429, "rate_limit_error", `"type":"requests","param":null,"code":"rate_limit_exceeded"`, 2100 * time.Millisecond, "3"},
 		{runtime.Swapping, 503, "api_error", `"type":"server_error","param":null,"code":null`, time.Hour, "50"},
 		{runtime.Draining, 503, "api_error", `"type":"server_error","param":null,"code":null`, 0, "1"},
+		{runtime.Conflict, 409, "conflict_error", `"type":"invalid_request_error","param":null,"code":null`, time.Second, ""},
 		{runtime.Starting, 503, "api_error", `"type":"server_error","param":null,"code":null`, time.Millisecond, "1"},
 	}
 	for _, c := range cases {

@@ -157,6 +157,7 @@ func (s *Server) routes() {
 	s.app.Post("/v1/messages", s.handle(anthropic{}))
 	s.app.Post("/v1/messages/count_tokens", s.countTokens)
 	s.app.Post("/v1/chat/completions", s.handle(openai{}))
+	s.agentRoutes()
 }
 
 // frame is around every handler: it names the request, and bounds how long the client may take to accept the answer. A stream extends the bound with

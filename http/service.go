@@ -18,6 +18,8 @@ type service struct {
 	model    *model.Model
 	generate func(context.Context, actors.Request) (stream, error)
 	stats    func(context.Context) (actors.Stats, error)
+	agents   agents  // nil: there is no agents API
+	archive  Archive // nil: agents cannot be exported and imported
 }
 
 // stream is one generation in progress: an [actors.Stream], or a test's.

@@ -20,11 +20,12 @@ const (
 	Swapping                 // the model is being replaced
 	Draining                 // the server is shutting down
 	Starting                 // the model is not loaded yet
+	Conflict                 // what was named is not in a state for this: taken already, or in use
 )
 
 // String returns the kind's name as it appears in logs and metrics.
 func (k Kind) String() string {
-	names := [...]string{"internal", "invalid", "unauthorised", "unknown", "too_large", "busy", "swapping", "draining", "starting"}
+	names := [...]string{"internal", "invalid", "unauthorised", "unknown", "too_large", "busy", "swapping", "draining", "starting", "conflict"}
 	if k < 0 || int(k) >= len(names) {
 		return fmt.Sprintf("kind(%d)", int(k))
 	}

@@ -28,7 +28,7 @@ func TestErrorShowsItsCause(t *testing.T) {
 }
 
 func TestEveryKindHasAName(t *testing.T) {
-	for k := runtime.Internal; k <= runtime.Starting; k++ {
+	for k := runtime.Internal; k <= runtime.Conflict; k++ {
 		require.NotContains(t, k.String(), "kind(")
 	}
 	require.Equal(t, "kind(99)", runtime.Kind(99).String())
