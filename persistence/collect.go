@@ -78,7 +78,7 @@ func (d *Disk) makeRoom(n int64, spare string) error {
 // forget removes an agent's manifest and returns the keys that it named, nil if there is no such agent. They are still counted. change is held.
 func (d *Disk) forget(agent string) ([]runtime.BlockKey, error) {
 	name := manifestName(agent)
-	p, _, err := d.readManifest(name)
+	p, _, err := d.reallyReadManifest(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		d.mu.Lock()
 		d.index.remove(agent)

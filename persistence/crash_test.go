@@ -219,10 +219,10 @@ func TestNoFaultLosesAnything(t *testing.T) {
 			if s.gone != nil {
 				require.Positive(t, w.d.Usage().Collected)
 			}
-			for _, how := range []fault{killed, broken, unsure, full, short, flipped} {
-				for at := 1; at <= ops; at++ {
-					for _, then := range []string{"kill", "cut", "cut at once"} {
-						s.fail(t, at, how, then)
+			for at, can := range w.disk.can {
+				for _, how := range can {
+					for _, then := range []string{"kill", "cut", "cut at once", "kill, start and cut"} {
+						s.fail(t, at+1, how, then)
 					}
 				}
 			}
@@ -251,6 +251,10 @@ func (s scenario) fail(t *testing.T, at int, how fault, then string) {
 		w.check()
 	}
 	w.disk.restart()
+	if then == "kill, start and cut" {
+		require.NoError(t, w.open())
+		w.check()
+	}
 	if then != "kill" {
 		w.disk.cut(rand.New(rand.NewPCG(uint64(at), uint64(len(then)))))
 	}

@@ -1,10 +1,40 @@
 package persistence
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"github.com/cespare/xxhash/v2"
+
+	"troupe/runtime"
 )
+
+// For tests of the parsers.
+func DecodeManifest(file []byte) (runtime.Manifest, []byte, error) {
+	p, err := decodeManifest(file)
+	if err != nil {
+		return runtime.Manifest{}, nil, err
+	}
+	again, err := p.encode()
+	return p.whole(), again, err
+}
+
+// ReadBlockFile reads a block's file and returns its contents.
+func ReadBlockFile(file []byte, key runtime.BlockKey) ([]byte, error) {
+	b, contents, err := readBlockFile(bytes.NewReader(file), int64(len(file)), key)
+	if err != nil {
+		return nil, err
+	}
+	return b[contents:], nil
+}
+
+// SumBlockFile gives a block's file the right checksum.
+func SumBlockFile(file []byte) {
+	var d xxhash.Digest
+	d.Reset()
+	sumStart(&d, file)
+	putSum(file, &d)
+}
 
 // Seal makes an envelope of any version.
 func Seal(magic string, version uint32, body []byte) []byte {

@@ -24,6 +24,7 @@ type memFS struct {
 	at     int   // the operation to fail, from 1; 0 is none
 	how    fault // how it fails
 	failed string
+	can    [][]fault // how each operation since arm could have failed
 }
 
 type memDir struct {
@@ -53,7 +54,8 @@ func newMemDir() *memDir {
 	return &memDir{names: map[string]*memNode{}, durable: map[string]*memNode{}}
 }
 
-// do runs one operation, or fails instead. mu is not held. can lists the faults that make sense; the default ones are EIO and unsure.
+// do runs one operation, or fails instead. mu is not held. can lists the faults that make sense beside the usual ones;
+// others are taken for EIO.
 func (m *memFS) do(what, name string, can []fault, run func(how fault) error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -61,6 +63,8 @@ func (m *memFS) do(what, name string, can []fault, run func(how fault) error) er
 		return errKilled
 	}
 	m.ops++
+	can = append(can, killed, broken, unsure)
+	m.can = append(m.can, can)
 	how := fault("")
 	if m.ops == m.at {
 		how, m.failed = m.how, what+" "+name
@@ -68,7 +72,7 @@ func (m *memFS) do(what, name string, can []fault, run func(how fault) error) er
 			m.dead = true
 			return errKilled
 		}
-		if !slices.Contains(append(can, broken, unsure), how) {
+		if !slices.Contains(can, how) {
 			how = broken
 		}
 		if how == broken {
@@ -86,7 +90,7 @@ func (m *memFS) do(what, name string, can []fault, run func(how fault) error) er
 func (m *memFS) arm(n int, how fault) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.ops, m.at, m.how, m.failed = 0, n, how, ""
+	m.ops, m.at, m.how, m.failed, m.can = 0, n, how, "", nil
 }
 
 func (m *memFS) disarm() (ops int, failed string) {

@@ -35,7 +35,7 @@ func (d *Disk) Save(m runtime.Manifest, block func(i int) ([]byte, error)) error
 	if d.closed.Load() {
 		return errClosed
 	}
-	before, _, err := d.readManifest(manifestName(m.Agent))
+	before, _, err := d.reallyReadManifest(manifestName(m.Agent))
 	if err != nil {
 		before = new(manifest) // what it names stays until the next Open if it is there and cannot be read
 	}

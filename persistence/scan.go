@@ -45,6 +45,10 @@ func (d *Disk) scan() error {
 	if err != nil {
 		return err
 	}
+	// A kill may have left a manifest renamed but not synced. Nothing that the one before names may go until it is.
+	if err := d.fs.SyncDir("agents"); err != nil {
+		return err
+	}
 	for _, key := range orphans {
 		if err := d.remove(blockName(key)); err != nil {
 			d.log.Warn("cannot remove a block that nobody names", "error", err)
@@ -87,10 +91,7 @@ func (d *Disk) scanAgents() ([]found, error) {
 			continue // not ours
 		}
 		name = "agents/" + name
-		p, size, err := d.readManifest(name)
-		for try := 0; try < 2 && err != nil; try++ { // it may have been the reading
-			p, size, err = d.readManifest(name)
-		}
+		p, size, err := d.reallyReadManifest(name)
 		switch {
 		case err == nil:
 			d.count(p)
@@ -167,6 +168,17 @@ func (d *Disk) readManifest(name string) (p *manifest, size int, err error) {
 		return nil, 0, errors.Join(errDamaged, errors.New("it is another agent's"))
 	}
 	return p, len(b), nil
+}
+
+// reallyReadManifest tries up to three times: it may have been the reading.
+func (d *Disk) reallyReadManifest(name string) (p *manifest, size int, err error) {
+	for range 3 {
+		p, size, err = d.readManifest(name)
+		if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNewer) {
+			break
+		}
+	}
+	return p, size, err
 }
 
 // readWear returns the count of bytes that an earlier process wrote down, 0 if it cannot be read.
