@@ -23,7 +23,8 @@ func TestServeHasDefaults(t *testing.T) {
 	cmds, err := parse(t, "serve")
 	require.NoError(t, err)
 	require.Equal(t, serveCmd{
-		modelFlag: modelFlag{"starter"}, engineFlags: engineFlags{KVBits: 16, CPUActivations: "int8", CPUISA: "auto"}, Listen: "127.0.0.1:8000", Drain: 30 * time.Second,
+		modelFlag: modelFlag{"starter"}, engineFlags: engineFlags{KVBits: 16, CPUActivations: "int8", CPUISA: "auto"}, diskFlags: diskFlags{DiskBudget: 16 << 30, IdleSave: 5 * time.Second, MaxShare: 0.5},
+		Listen: "127.0.0.1:8000", Drain: 30 * time.Second,
 		securityFlags: securityFlags{CORSOrigins: []string{"http://localhost:3000"}}, LogFormat: "text",
 	}, cmds.Serve)
 }
@@ -33,13 +34,15 @@ func TestEveryFlagOfServeComesFromTheEnvironment(t *testing.T) {
 		"MODEL": "/models/m", "LISTEN": "[::1]:9", "DATA": "/d", "KV_MEMORY": "3GiB", "BLOCK_TOKENS": "16", "KV_BITS": "4", "THREADS": "3", "CPU_ACTIVATIONS": "f32", "CPU_ISA": "avx2", "MAX_BATCH": "8", "MAX_QUEUE": "9",
 		"PREFILL_CHUNK": "64", "DRAIN": "5s", "STRICT_MODELS": "true", "CORS_ORIGINS": "http://a,http://b", "LOG_FORMAT": "json",
 		"CONFIG": withConfig(t, "max-batch: 3\n"), "CHECK": "true", "MEMORY_LIMIT": "4GiB",
+		"DISK_BUDGET": "5GiB", "IDLE_SAVE": "1s", "MAX_SHARE": "0.25",
 		"API_KEY": "a,b", "API_KEY_FILE": "/k", "ADMIN_KEY": "c", "ADMIN_KEY_FILE": "/a", "INSECURE": "true", "ALLOWED_HOSTS": "x,y", "TLS_CERT": "/c", "TLS_KEY": "/t",
 	}
 	want := serveCmd{
 		setupFlags:  setupFlags{Config: configFile(values["CONFIG"]), Check: true},
 		modelFlag:   modelFlag{"/models/m"},
 		engineFlags: engineFlags{KVMemory: 3 << 30, MemoryLimit: 4 << 30, KVBits: 4, BlockTokens: 16, Threads: 3, CPUActivations: "f32", CPUISA: "avx2"},
-		Listen:      "[::1]:9", Data: "/d", MaxBatch: 8, MaxQueue: 9,
+		diskFlags:   diskFlags{Data: "/d", DiskBudget: 5 << 30, IdleSave: time.Second, MaxShare: 0.25},
+		Listen:      "[::1]:9", MaxBatch: 8, MaxQueue: 9,
 		PrefillChunk: 64, Drain: 5 * time.Second, StrictModels: true, LogFormat: "json",
 		securityFlags: securityFlags{
 			APIKey: []secret{"a", "b"}, APIKeyFile: "/k", AdminKey: "c", AdminKeyFile: "/a", Insecure: true, AllowedHosts: []string{"x", "y"},

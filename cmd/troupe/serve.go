@@ -13,6 +13,7 @@ import (
 	"troupe/actors"
 	"troupe/http"
 	"troupe/mlx/engine"
+	"troupe/persistence"
 )
 
 // serveCmd holds the settings of the server. Each can also come from the environment (see serveFromEnvironment) or a file (see configFile).
@@ -20,9 +21,9 @@ type serveCmd struct {
 	setupFlags
 	modelFlag
 	engineFlags
+	diskFlags
 	securityFlags
 	Listen       string        `default:"127.0.0.1:8000" placeholder:"HOST:PORT" help:"Address to serve on; port 0 picks a free one (${default})."`
-	Data         string        `placeholder:"DIR" help:"Folder for what outlives the process, made if missing; by default troupe in the user's data folder."`
 	MaxBatch     int           `placeholder:"N" help:"Most rows of a step; 0 is the system's choice."`
 	MaxQueue     int           `placeholder:"N" help:"Most requests that wait for room, beyond which they are refused with 429; 0 is the system's choice."`
 	PrefillChunk int           `placeholder:"N" help:"Most prompt tokens of a step; 0 is the system's choice."`
@@ -44,7 +45,7 @@ func (c *serveCmd) Validate() error {
 	if c.Drain < 0 {
 		return errors.New("--drain must not be negative")
 	}
-	return c.engineFlags.validate()
+	return errors.Join(c.engineFlags.validate(), c.diskFlags.validate())
 }
 
 // Run serves until SIGTERM or SIGINT. A second signal ends the process at once, as if it had no handler.
@@ -63,7 +64,7 @@ func (c *serveCmd) Run(con *console) error {
 func (c *serveCmd) serve(ctx context.Context, stop func(), con *console) (failed error) {
 	began := time.Now()
 	log := newLogger(con.err, c.LogFormat)
-	data, err := openData(c.Data, log)
+	data, err := openData(c.Data, int64(c.DiskBudget), log)
 	if err != nil {
 		return err
 	}
@@ -89,7 +90,7 @@ func (c *serveCmd) serve(ctx context.Context, stop func(), con *console) (failed
 	go func() { served <- server.Serve(listener) }()
 	log.Info("listening", "url", c.scheme()+"://"+listener.Addr().String(), "model", folder.Name, "data", data.Path())
 
-	system, err := c.start(folder, fits.options, con, log)
+	system, err := c.start(folder, fits.options, data, con, log)
 	if err != nil {
 		return errors.Join(err, server.Shutdown(ctx))
 	}
@@ -106,7 +107,7 @@ func (c *serveCmd) serve(ctx context.Context, stop func(), con *console) (failed
 }
 
 // start loads the weights and starts the actors. The system owns the engine.
-func (c *serveCmd) start(folder *engine.Folder, options engine.Options, con *console, log *slog.Logger) (*actors.System, error) {
+func (c *serveCmd) start(folder *engine.Folder, options engine.Options, data *persistence.Disk, con *console, log *slog.Logger) (*actors.System, error) {
 	options.Progress = loadProgress(con.err, folder.Name)
 	eng, err := engine.New(folder, options)
 	if err != nil {
@@ -115,8 +116,12 @@ func (c *serveCmd) start(folder *engine.Folder, options engine.Options, con *con
 	info := eng.Info()
 	log.Info("loaded", "model", folder.Name, "context", info.Context, "kv_memory", byteSize(info.BlockBytes*int64(info.Blocks)).String(),
 		"blocks", info.Blocks, "block_tokens", info.BlockTokens)
+	if err := data.Use(info.Tag, info.Tensors); err != nil {
+		return nil, errors.Join(err, eng.Close())
+	}
 	system, err := actors.Start(actors.Config{
 		Engine: eng, Model: folder.Model, Logger: log,
+		Store: data, IdleSave: c.IdleSave, MaxShare: c.MaxShare,
 		MaxBatch: c.MaxBatch, MaxQueue: c.MaxQueue, PrefillChunk: c.PrefillChunk,
 	})
 	if err != nil {

@@ -47,10 +47,16 @@ func TestTwentyAgentsKeepTheirCodeWords(t *testing.T) {
 // everyone sends each agent its request, all at once, and returns the answers, which must all be good.
 func everyone(t *testing.T, url string, talks []troupetest.Request) []troupetest.Answer {
 	t.Helper()
+	return everyoneFrom(t, url, 0, talks)
+}
+
+// everyoneFrom is everyone for the agents from number first on.
+func everyoneFrom(t *testing.T, url string, first int, talks []troupetest.Request) []troupetest.Answer {
+	t.Helper()
 	return crowd(t, len(talks), func(i int) (troupetest.Answer, error) {
-		a, err := troupetest.Chat(t.Context(), url, fmt.Sprintf("agent-%d", i), talks[i])
+		a, err := troupetest.Chat(t.Context(), url, fmt.Sprintf("agent-%d", first+i), talks[i])
 		if err == nil && (a.Status != http.StatusOK || a.Finish == "") {
-			err = fmt.Errorf("agent %d: status %d, finish reason %q: %s", i, a.Status, a.Finish, a.Body)
+			err = fmt.Errorf("agent %d: status %d, finish reason %q: %s", first+i, a.Status, a.Finish, a.Body)
 		}
 		return a, err
 	})

@@ -47,10 +47,23 @@ func Start(t testing.TB, flags ...string) *Server {
 	return s
 }
 
+// Again starts a server on the data folder of one that has ended.
+func (s *Server) Again(flags ...string) *Server {
+	s.t.Helper()
+	next := launch(s.t, s.Data, flags...)
+	next.WaitFor("ready")
+	return next
+}
+
 // Launch is Start without waiting for more than the address.
 func Launch(t testing.TB, flags ...string) *Server {
 	t.Helper()
-	s := &Server{t: t, Data: filepath.Join(t.TempDir(), "data"), exited: make(chan struct{}), changed: make(chan struct{})}
+	return launch(t, filepath.Join(t.TempDir(), "data"), flags...)
+}
+
+func launch(t testing.TB, data string, flags ...string) *Server {
+	t.Helper()
+	s := &Server{t: t, Data: data, exited: make(chan struct{}), changed: make(chan struct{})}
 	args := append([]string{"serve", "--listen", "127.0.0.1:0", "--data", s.Data, "--log-format", "json"}, flags...)
 	cmd := exec.Command(Binary(t), args...)
 	stderr, err := cmd.StderrPipe()
@@ -155,4 +168,11 @@ func (s *Server) Stop() {
 	s.t.Helper()
 	s.Signal(syscall.SIGTERM)
 	require.Equal(s.t, 0, s.Wait(), s.Log())
+}
+
+// Kill ends the server as kill -9 does, and waits until it is gone.
+func (s *Server) Kill() {
+	s.t.Helper()
+	s.Signal(syscall.SIGKILL)
+	<-s.exited
 }
