@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -16,8 +17,8 @@ import (
 // agents is what the agents API asks of the house: an [actors.System], or a test's. Ids are internal ones. An id that names no agent is an error of kind
 // Unknown.
 type agents interface {
-	// Agents returns a page of an owner's agents in the order of their ids, beginning behind the id after, and the last id of the page if more follow.
-	Agents(ctx context.Context, owner, after string, limit int) (page []actors.AgentInfo, next string, err error)
+	// Agents returns a page of the agents whose ids begin with prefix, in order, beginning behind the id after, and the last id of the page if more follow.
+	Agents(ctx context.Context, prefix, after string, limit int) (page []actors.AgentInfo, next string, err error)
 	Agent(ctx context.Context, id string) (actors.AgentInfo, error)
 	Save(ctx context.Context, id string) error
 	Hibernate(ctx context.Context, id string) error
@@ -119,7 +120,7 @@ func (s *Server) listAgents(c *fiber.Ctx, v *service) error {
 	if after != "" && !validID(after) {
 		return runtime.InvalidParam("after", "after must be the id of an agent")
 	}
-	page, next, err := v.agents.Agents(s.ctx, owner(c), internalID(owner(c), after), limit)
+	page, next, err := s.agentsOf(v, owner(c), after, limit)
 	if err != nil {
 		return err
 	}
@@ -133,6 +134,28 @@ func (s *Server) listAgents(c *fiber.Ctx, v *service) error {
 		body.Data[i] = newAgentBody(a)
 	}
 	return sendJSON(c, http.StatusOK, body)
+}
+
+// agentsOf returns a page of an owner's agents. Those of nobody are the ones without an owner in front of their ids: when keys are taken away, the agents of
+// the keys stay theirs.
+func (s *Server) agentsOf(v *service, owner, after string, limit int) (page []actors.AgentInfo, next string, err error) {
+	if owner != "" {
+		return v.agents.Agents(s.ctx, owner+"/", internalID(owner, after), limit)
+	}
+	for next = after; ; {
+		var some []actors.AgentInfo
+		if some, next, err = v.agents.Agents(s.ctx, "", next, limit-len(page)); err != nil {
+			return nil, "", err
+		}
+		for _, a := range some {
+			if !strings.Contains(a.ID, "/") {
+				page = append(page, a)
+			}
+		}
+		if next == "" || len(page) == limit {
+			return page, next, nil
+		}
+	}
 }
 
 // getAgent answers GET /v1/agents/ID.

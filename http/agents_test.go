@@ -54,11 +54,11 @@ func (c *cast) do(id, call string, change func(*actors.AgentInfo)) error {
 	return nil
 }
 
-func (c *cast) Agents(_ context.Context, owner, after string, limit int) (page []actors.AgentInfo, next string, err error) {
+func (c *cast) Agents(_ context.Context, prefix, after string, limit int) (page []actors.AgentInfo, next string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, id := range slices.Sorted(maps.Keys(c.agents)) {
-		if id[:max(strings.IndexByte(id, '/'), 0)] != owner || id <= after {
+		if !strings.HasPrefix(id, prefix) || id <= after {
 			continue
 		}
 		if len(page) == limit {
@@ -190,7 +190,7 @@ func TestAgents(t *testing.T) {
 }
 
 func TestPagesOfAgents(t *testing.T) {
-	h, _ := staged(t, Config{}, "a", "b", "c")
+	h, _ := staged(t, Config{}, "a", "b", "c", "a/1", "a/2", "a/3", "bb/1") // some were made with keys, and are not ours
 	list := func(more string, ids ...string) string {
 		var data []string
 		for _, id := range ids {

@@ -2,6 +2,7 @@ package http
 
 import (
 	"strings"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -18,6 +19,8 @@ type dialect interface {
 	encoder(w *sse, g *generation) encoder
 	// errorBody is the body of an error.
 	errorBody(f failure, requestID string) any
+	// limitHeaders sets the headers that say what is left of the rate limits.
+	limitHeaders(q quotas, now time.Time, set func(name, value string))
 }
 
 // encoder writes one generation as the events of a dialect. Each method writes whole events; none flushes.

@@ -27,6 +27,7 @@ type failure struct {
 	param   string        // the request field at fault; may be empty
 	code    string        // OpenAI's code, where it has one; may be empty
 	retry   time.Duration // when trying again makes sense; 0 if waiting does not help
+	tokens  bool          // a rate limit refused, and it was the one of tokens
 }
 
 // coded is an error that OpenAI has a code for.
@@ -96,13 +97,19 @@ func newFailure(err error) failure {
 	if errors.As(err, &withCode) {
 		f.code = withCode.code
 	}
+	var rated limited
+	if errors.As(err, &rated) {
+		f.tokens = rated.tokens
+	}
 	return f
 }
 
-// retryAfter is the value of a Retry-After header: whole seconds, 1 to 50. Claude Code gives up at once when it is told to wait longer than that.
+// mostRetry is how many seconds a client is told to wait at most: Claude Code gives up at once when it is told to wait longer.
+const mostRetry = 50
+
+// retryAfter is the value of a Retry-After header: whole seconds, 1 to mostRetry.
 func retryAfter(d time.Duration) string {
-	const most = 50
-	return strconv.Itoa(int(min(max(math.Ceil(d.Seconds()), 1), most)))
+	return strconv.Itoa(int(min(max(math.Ceil(d.Seconds()), 1), mostRetry)))
 }
 
 // handleError answers with an error in the dialect of the path that was called. It is the only place that does, also for requests that fiber could
@@ -122,6 +129,7 @@ func (s *Server) handleError(c *fiber.Ctx, err error) error {
 	}
 	if f.retry > 0 {
 		c.Set(fiber.HeaderRetryAfter, retryAfter(f.retry))
+		c.Set("Retry-After-Ms", strconv.FormatInt(min(f.retry.Milliseconds(), mostRetry*1000), 10)) // the SDKs prefer it
 	}
 	return sendJSON(c, f.status, dialectOf(c).errorBody(f, id))
 }

@@ -24,7 +24,8 @@ type generation struct {
 	id        string // of the answer, without the dialect's prefix
 	created   time.Time
 	served    string // the model that answers
-	agent     string
+	owner     string
+	agent     string // as the client calls it
 	pseudonym string // of the agent, for the log
 	tokens    int    // of the prompt
 	clipped   bool   // the context ends before max_tokens
@@ -123,6 +124,7 @@ func (s *Server) admit(ctx context.Context, c *fiber.Ctx, d dialect, v *service,
 		id:        s.newID(""),
 		created:   s.now(),
 		served:    v.model.ID,
+		owner:     owner(c),
 	}
 	if g.agent, err = agentID(func(name string) string { return c.Get(name) }, in.identity); err != nil {
 		return nil, err
@@ -130,11 +132,14 @@ func (s *Server) admit(ctx context.Context, c *fiber.Ctx, d dialect, v *service,
 	if g.agent != "" {
 		c.Set("X-Agent-ID", g.agent)
 	}
+	if err := s.limit(c, d, g); err != nil {
+		return nil, err
+	}
 	r, err := v.request(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	r.Agent, g.tokens = internalID(owner(c), g.agent), len(r.Prompt)
+	r.Agent, g.tokens = internalID(g.owner, g.agent), len(r.Prompt)
 	g.pseudonym = runtime.Pseudonym(r.Agent)
 	g.clipped = v.model.Context-g.tokens < in.maxTokens
 	g.meter = meter{metrics: s.metrics, now: s.now, model: g.served, prompt: g.tokens, came: g.created}
@@ -236,6 +241,7 @@ func (s *Server) survive(g *generation) {
 // report notes how a generation ended, in the metrics and as a line in the log. What was said is in neither, and the agent only as a hash.
 func (s *Server) report(g *generation, out actors.Outcome) {
 	g.meter.end(out)
+	s.charge(g, out)
 	args := []any{
 		"request", g.requestID, "agent", g.pseudonym, "stream", g.call.stream, "prompt", g.tokens, "cached", out.CachedTokens,
 		"output", out.OutputTokens, "reason", out.Reason,

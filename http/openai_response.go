@@ -83,6 +83,9 @@ func (openai) errorBody(f failure, _ string) any {
 	var e openaiError
 	e.Error.Message = f.message
 	e.Error.Type, e.Error.Code = openaiErrorType(f.status)
+	if f.tokens {
+		e.Error.Type = "tokens"
+	}
 	if f.param != "" {
 		e.Error.Param = &f.param
 	}

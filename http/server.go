@@ -33,6 +33,7 @@ type Config struct {
 	AdminKey     string        // opens /admin and /debug; without one these do not exist
 	CORSOrigins  []string      // exact origins of web pages that may call; none by default
 	Hosts        []string      // names that the server may be called by, beside those of the loopback; none: any name, but on a loopback address
+	RateLimits   RateLimits    // none by default
 	BodyLimit    int           // bytes of a request body; 0: 32 MiB, the limit of the Anthropic API
 	PingInterval time.Duration // between signs of life on a stream; 0: 5 s
 	ReadTimeout  time.Duration // for a request to arrive whole; 0: 60 s
@@ -63,7 +64,7 @@ func (cfg Config) Validate() error {
 			return err
 		}
 	}
-	return nil
+	return cfg.RateLimits.validate()
 }
 
 // Server answers HTTP. It can listen before there is a model: until [Server.Attach] everything but / and /health/live says that the server is starting.
@@ -75,7 +76,8 @@ type Server struct {
 	metrics *metrics
 
 	keys, adminKeys keyring
-	onLoopback      bool // set before the first request
+	onLoopback      bool     // set before the first request
+	limiter         *limiter // nil: nothing is limited
 
 	draining atomic.Bool
 	ctx      context.Context // of every generation; ends with the server
@@ -101,7 +103,7 @@ func New(cfg Config) *Server {
 	setDefault(&cfg.StuckAfter, 2*time.Minute)
 	s := &Server{
 		cfg: cfg, log: cfg.Logger, now: time.Now, newID: newID, statsPatience: 5 * time.Second,
-		keys: newKeyring(cfg.APIKeys...), adminKeys: newKeyring(cfg.AdminKey),
+		keys: newKeyring(cfg.APIKeys...), adminKeys: newKeyring(cfg.AdminKey), limiter: newLimiter(cfg.RateLimits),
 	}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	s.metrics = newMetrics(s)
@@ -133,9 +135,13 @@ func (s *Server) routes() {
 	s.app.Use(s.frame, recover.New(recover.Config{EnableStackTrace: true, StackTraceHandler: s.logPanic}), s.checkHost)
 	if len(s.cfg.CORSOrigins) > 0 {
 		s.app.Use(cors.New(cors.Config{
-			AllowOrigins:  strings.Join(s.cfg.CORSOrigins, ","),
-			AllowMethods:  "GET,POST,DELETE,HEAD,OPTIONS",
-			ExposeHeaders: "request-id,x-request-id,x-agent-id,x-cache-miss,retry-after,retry-after-ms",
+			AllowOrigins: strings.Join(s.cfg.CORSOrigins, ","),
+			AllowMethods: "GET,POST,DELETE,HEAD,OPTIONS",
+			ExposeHeaders: "request-id,x-request-id,x-agent-id,x-cache-miss,retry-after,retry-after-ms," +
+				"anthropic-ratelimit-requests-limit,anthropic-ratelimit-requests-remaining,anthropic-ratelimit-requests-reset," +
+				"anthropic-ratelimit-tokens-limit,anthropic-ratelimit-tokens-remaining,anthropic-ratelimit-tokens-reset," +
+				"x-ratelimit-limit-requests,x-ratelimit-remaining-requests,x-ratelimit-reset-requests," +
+				"x-ratelimit-limit-tokens,x-ratelimit-remaining-tokens,x-ratelimit-reset-tokens",
 		}))
 	}
 	s.app.Use(s.checkOrigin)
