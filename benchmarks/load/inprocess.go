@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"troupe/actors"
+	"troupe/benchmarks/harness"
 	"troupe/http"
 	"troupe/mlx/engine"
 	"troupe/mlx/starter"
@@ -39,71 +40,71 @@ func startFake(rows int, pace time.Duration) (*troupetest.Stack, error) {
 
 // measureFake is the cost of everything but the arithmetic, twice. Paced, every token of every agent travels alone, which is what a real engine makes of
 // it and the figure to quote. Unpaced, the engine runs ahead of the sockets and tokens are written together, which is the most the server can do.
-func measureFake(ctx context.Context, o options) (report, error) {
+func measureFake(ctx context.Context, o options) (harness.Report, error) {
 	agents, tokens := or(o.agents, 500), or(o.tokens, 50)
-	r := report{title: fmt.Sprintf("%d SSE agents x %d tokens at once, an engine of no cost, server and client in one process", agents, tokens)}
+	r := harness.Report{Title: fmt.Sprintf("%d SSE agents x %d tokens at once, an engine of no cost, server and client in one process", agents, tokens)}
 	for _, pace := range []time.Duration{50 * time.Millisecond, 0} {
-		r.add(fmt.Sprintf("-- a step in %s", pace), "")
-		if err := r.fake(ctx, agents, tokens, or(o.runs, 3), pace); err != nil {
+		r.Add(fmt.Sprintf("-- a step in %s", pace), "")
+		if err := addFake(ctx, &r, agents, tokens, or(o.runs, 3), pace); err != nil {
 			return r, err
 		}
 	}
 	return r, nil
 }
 
-// fake adds the figures for one pace.
-func (r *report) fake(ctx context.Context, agents, tokens, runs int, pace time.Duration) (failed error) {
+// addFake adds the figures for one pace.
+func addFake(ctx context.Context, r *harness.Report, agents, tokens, runs int, pace time.Duration) (failed error) {
 	stack, err := startFake(agents, pace)
 	if err != nil {
 		return err
 	}
 	defer func() { failed = errors.Join(failed, stack.Close()) }()
-	c := newClient(stack.URL, agents)
-	if _, err := rush(ctx, c, jobsFor(agents, 5, "warm")); err != nil { // opens the connections
+	c := harness.NewClient(stack.URL, agents)
+	if _, err := harness.Rush(ctx, c, harness.JobsFor(agents, 5, "warm")); err != nil { // opens the connections
 		return err
 	}
-	var res result
+	var res harness.Result
 	for i := range runs {
-		before := ownCPU()
-		if res, err = rush(ctx, c, jobsFor(agents, tokens, fmt.Sprintf("run%d", i))); err != nil {
+		before := harness.OwnCPU()
+		if res, err = harness.Rush(ctx, c, harness.JobsFor(agents, tokens, fmt.Sprintf("run%d", i))); err != nil {
 			return err
 		}
-		r.add(fmt.Sprintf("CPU per token in all, run %d", i+1), "%s", perToken(ownCPU()-before, res.tokens))
+		r.Add(fmt.Sprintf("CPU per token in all, run %d", i+1), "%s", harness.PerToken(harness.OwnCPU()-before, res.Tokens))
 	}
-	r.addResult(res)
+	r.AddResult(res)
 	stats, err := stack.System.Stats(ctx)
 	if err != nil {
 		return err
 	}
-	r.add("rows per step, mean", "%.1f", meanRows(stats.RowsPerStep))
+	r.Add("rows per step, mean", "%.1f", meanRows(stats.RowsPerStep))
 	return nil
 }
 
 // measureIdle is the way from a request to its first token on a server that has nothing else to do.
-func measureIdle(ctx context.Context, o options) (report, error) {
+func measureIdle(ctx context.Context, o options) (harness.Report, error) {
 	runs := or(o.runs, 300)
-	r := report{title: fmt.Sprintf("%d requests one after another on an idle server, an engine of no cost", runs)}
+	r := harness.Report{Title: fmt.Sprintf("%d requests one after another on an idle server, an engine of no cost", runs)}
 	stack, err := startFake(64, 0)
 	if err != nil {
 		return r, err
 	}
 	defer func() { _ = stack.Close() }()
-	c := newClient(stack.URL, 1)
-	if _, err := inTurn(ctx, c, jobsFor(20, 4, "warm")); err != nil {
+	c := harness.NewClient(stack.URL, 1)
+	if _, err := harness.InTurn(ctx, c, harness.JobsFor(20, 4, "warm")); err != nil {
 		return r, err
 	}
-	res, err := inTurn(ctx, c, jobsFor(runs, 4, "idle"))
+	res, err := harness.InTurn(ctx, c, harness.JobsFor(runs, 4, "idle"))
 	if err != nil {
 		return r, err
 	}
-	r.add("request to first token p50, p99", "%s, %s", short(percentile(res.first, 0.5)), short(percentile(res.first, 0.99)))
+	r.Add("request to first token p50, p99", "%s, %s", harness.Short(harness.Percentile(res.First, 0.5)), harness.Short(harness.Percentile(res.First, 0.99)))
 	return r, nil
 }
 
 // measureBatch has agents arrive one after another, each when the one before has begun to speak, and counts the rows of the steps.
-func measureBatch(ctx context.Context, o options) (report, error) {
+func measureBatch(ctx context.Context, o options) (harness.Report, error) {
 	agents, tokens := or(o.agents, 8), or(o.tokens, 400)
-	r := report{title: fmt.Sprintf("%d agents that arrive one after another, the starter model", agents)}
+	r := harness.Report{Title: fmt.Sprintf("%d agents that arrive one after another, the starter model", agents)}
 	folder, err := engine.ReadFolder(starter.FS(), "starter")
 	if err != nil {
 		return r, err
@@ -117,30 +118,30 @@ func measureBatch(ctx context.Context, o options) (report, error) {
 		return r, errors.Join(err, eng.Close())
 	}
 	defer func() { _ = stack.Close() }()
-	c := newClient(stack.URL, agents)
-	samples := make(chan sample, agents)
+	c := harness.NewClient(stack.URL, agents)
+	samples := make(chan harness.Sample, agents)
 	began := time.Now()
-	for _, j := range jobsFor(agents, tokens, "batch") {
+	for _, j := range harness.JobsFor(agents, tokens, "batch") {
 		spoke := make(chan struct{})
-		go func() { samples <- c.doTelling(ctx, j, spoke) }()
+		go func() { samples <- c.DoTelling(ctx, j, spoke) }()
 		<-spoke
 	}
-	var all []sample
+	var all []harness.Sample
 	for range agents {
 		all = append(all, <-samples)
 	}
-	res, err := summarise(all, time.Since(began))
+	res, err := harness.Summarise(all, time.Since(began))
 	if err != nil {
 		return r, err
 	}
-	r.addResult(res)
+	r.AddResult(res)
 	stats, err := stack.System.Stats(ctx)
 	if err != nil {
 		return r, err
 	}
 	for rows, steps := range stats.RowsPerStep {
 		if steps > 0 {
-			r.add(fmt.Sprintf("steps of %d rows", rows), "%d", steps)
+			r.Add(fmt.Sprintf("steps of %d rows", rows), "%d", steps)
 		}
 	}
 	return r, nil

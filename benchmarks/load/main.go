@@ -21,7 +21,8 @@ import (
 	"os"
 	"os/signal"
 	"runtime/pprof"
-	"strings"
+
+	"troupe/benchmarks/harness"
 )
 
 // options are the flags. Zero is the mode's own default.
@@ -33,7 +34,7 @@ type options struct {
 // mode is one measurement.
 type mode struct {
 	name string
-	run  func(context.Context, options) (report, error)
+	run  func(context.Context, options) (harness.Report, error)
 }
 
 func modes() []mode {
@@ -88,17 +89,15 @@ func measure(ctx context.Context, name string, o options) error {
 			continue
 		}
 		if !found {
-			fmt.Println(machine())
+			fmt.Println(harness.Machine())
 		}
 		found = true
 		r, err := m.run(ctx, o)
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
-		fmt.Printf("\n%s: %s\n", m.name, r.title)
-		for _, row := range r.rows {
-			fmt.Println(strings.TrimRight(fmt.Sprintf("  %-36s %s", row.name, row.value), " "))
-		}
+		r.Title = m.name + ": " + r.Title
+		r.Write(os.Stdout)
 	}
 	if !found {
 		return fmt.Errorf("there is no mode %q", name)

@@ -1,4 +1,4 @@
-package main
+package harness
 
 import (
 	"fmt"
@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// ownCPU is the processor time that this process has used, user and system.
-func ownCPU() time.Duration {
+// OwnCPU is the processor time that this process has used, user and system.
+func OwnCPU() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		return 0
@@ -18,8 +18,8 @@ func ownCPU() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// processCPU is the processor time of a running process, to 10 ms. It needs /proc.
-func processCPU(pid int) (time.Duration, error) {
+// ProcessCPU is the processor time of a running process, to 10 ms. It needs /proc.
+func ProcessCPU(pid int) (time.Duration, error) {
 	const tick = 10 * time.Millisecond // USER_HZ is 100 on every Linux port of Go
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
