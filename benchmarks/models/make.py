@@ -31,10 +31,7 @@ OUT = ROOT / ".models"
 GROUP = 64
 DEVIATION = math.sqrt(21.5)  # of q - 8, with q uniform in 0..15, about zero
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-TEMPLATE = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-)
+TEMPLATE = "{% for message in messages %}{{ message['content'] }}{% endfor %}"  # nothing but the text, so that lengths are exact
 
 COMMON = dict(
     architectures=["LlamaForCausalLM"], model_type="llama", head_dim=64, rms_norm_eps=1e-5, hidden_act="silu", attention_bias=False,
