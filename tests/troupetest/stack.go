@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"time"
 
 	"troupe/actors"
 	"troupe/http"
@@ -40,7 +39,7 @@ func StartStack(cfg actors.Config, wire http.Config) (*Stack, error) {
 
 // Close cancels what runs and stops everything.
 func (s *Stack) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	return errors.Join(s.System.Drain(ctx), s.server.Shutdown(ctx), <-s.served, s.System.Close())
 }
