@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"troupe/mlx"
 )
 
 func TestMeanRows(t *testing.T) {
@@ -29,4 +31,19 @@ func TestFakeModesMeasure(t *testing.T) {
 
 func TestUnknownModeIsAnError(t *testing.T) {
 	require.ErrorContains(t, measure(context.Background(), "guess", options{}), "guess")
+}
+
+func TestFewerBitsHoldMoreAgents(t *testing.T) {
+	if err := mlx.Available(); err != nil {
+		t.Skip(err)
+	}
+	agents := map[int]int{}
+	for _, bits := range []int{16, 4} {
+		n, length, err := fill(context.Background(), bits, 1<<20, 60)
+		require.NoError(t, err)
+		require.Greater(t, length, 60)
+		agents[bits] = n
+	}
+	require.Positive(t, agents[16])
+	require.Greater(t, agents[4], 3*agents[16])
 }

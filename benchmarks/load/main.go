@@ -9,7 +9,8 @@
 //	startup  how long does the binary take from exec to /health/ready?
 //	batch    do requests that arrive one after another share steps? The starter model, in this process
 //	starter  tokens per second of the starter model, with the real binary
-//	url      the same against a server that runs already
+//	fit      how many agents does the same memory hold with KV of 16, 8 and 4 bits?
+//	url      tokens per second of a server that runs already
 //
 // A run in which any answer was not a whole 200 reports what went wrong, and no figure.
 package main
@@ -44,6 +45,7 @@ func modes() []mode {
 		{"startup", measureStartup},
 		{"batch", measureBatch},
 		{"starter", measureStarter},
+		{"fit", measureFit},
 		{"url", measureURL},
 	}
 }
@@ -57,7 +59,7 @@ func main() {
 
 func run() (err error) {
 	var o options
-	name := flag.String("mode", "all", "which measurement: fake, idle, startup, batch, starter, url, or all but url")
+	name := flag.String("mode", "all", "which measurement: fake, idle, startup, batch, starter, fit, url, or all but url")
 	profile := flag.String("cpuprofile", "", "write a CPU profile to this file")
 	flag.IntVar(&o.agents, "agents", 0, "agents at once; 0 is the mode's default")
 	flag.IntVar(&o.tokens, "tokens", 0, "tokens of each answer; 0 is the mode's default")
