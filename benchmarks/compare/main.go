@@ -66,7 +66,7 @@ func run() (failed error) {
 	defer stop()
 	fmt.Fprintln(w, harness.Machine())
 	fmt.Fprintln(w, strings.Join(os.Args, " "))
-	missed := 0
+	missed, began := 0, harness.ReadTicks()
 	for shape := range strings.SplitSeq(o.shapes, ",") {
 		n, err := compare(ctx, w, shape, o)
 		if err != nil {
@@ -74,6 +74,7 @@ func run() (failed error) {
 		}
 		missed += n
 	}
+	fmt.Fprintf(w, "\nthe hypervisor took %.1f %% of the time\n", 100*harness.ReadTicks().StolenSince(began))
 	if missed > 0 {
 		return fmt.Errorf("%d ratios were missed", missed)
 	}

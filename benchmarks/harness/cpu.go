@@ -40,3 +40,34 @@ func ProcessCPU(pid int) (time.Duration, error) {
 	}
 	return time.Duration(user+system) * tick, nil
 }
+
+// Ticks are processor time of the whole machine since it started.
+type Ticks struct{ Stolen, All uint64 }
+
+// ReadTicks reads /proc/stat, and is zero where there is none.
+func ReadTicks() (t Ticks) {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return t
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	for i, field := range strings.Fields(line) {
+		n, err := strconv.ParseUint(field, 10, 64)
+		if err != nil || i > stealField {
+			continue // the name, or guests, which are in user time already
+		}
+		t.All += n
+		if i == stealField {
+			t.Stolen = n
+		}
+	}
+	return t
+}
+
+// stealField is where /proc/stat has the time that the hypervisor gave to others.
+const stealField = 8
+
+// StolenSince is the share of the time since earlier that a hypervisor took from this machine. A figure from a run that lost much is worth little.
+func (t Ticks) StolenSince(earlier Ticks) float64 {
+	return float64(t.Stolen-earlier.Stolen) / float64(max(t.All-earlier.All, 1))
+}

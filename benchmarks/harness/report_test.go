@@ -58,4 +58,10 @@ func TestProcessorTimeGrows(t *testing.T) {
 	require.InDelta(t, OwnCPU().Seconds(), used.Seconds(), 0.1)
 	_, err = ProcessCPU(1 << 30)
 	require.Error(t, err)
+	require.Positive(t, ReadTicks().All)
+}
+
+func TestStolenTime(t *testing.T) {
+	require.Equal(t, 0.25, Ticks{Stolen: 30, All: 200}.StolenSince(Ticks{Stolen: 5, All: 100}))
+	require.Zero(t, Ticks{}.StolenSince(Ticks{}))
 }
