@@ -220,6 +220,9 @@ func TestNoFaultLosesAnything(t *testing.T) {
 				require.Positive(t, w.d.Usage().Collected)
 			}
 			for at, can := range w.disk.can {
+				if raced && at%5 != 0 { // the files are used by one goroutine but for their syncs; parallel_test.go is for races
+					continue
+				}
 				for _, how := range can {
 					for _, then := range []string{"kill", "cut", "cut at once", "kill, start and cut"} {
 						s.fail(t, at+1, how, then)

@@ -43,3 +43,6 @@ func Seal(magic string, version uint32, body []byte) []byte {
 	binary.LittleEndian.PutUint64(b[16:], xxhash.Sum64(append(append([]byte{}, b[:16]...), body...)))
 	return b
 }
+
+// Folder is the FS that Open uses.
+func Folder(dir string) FS { return folder(dir) }

@@ -157,6 +157,9 @@ func TestImportThatFailsCostsNothing(t *testing.T) {
 	require.NoError(t, err)
 	to.disk.disarm()
 	for at, can := range to.disk.can {
+		if raced && at%5 != 0 {
+			continue
+		}
 		for _, how := range can {
 			to := prepare(t, 0)
 			imported := turn("x", 2, 2, 1, 5)
