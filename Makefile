@@ -12,7 +12,7 @@ ifeq ($(shell uname -s),Darwin)
 LDFLAGS  := -ldflags "-extldflags '-Wl,-rpath,@loader_path/../.mlx/current/mlx/lib'"
 endif
 
-.PHONY: serve test build lint bench mlx fuzz clean help
+.PHONY: serve test build dist lint bench mlx fuzz clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -22,6 +22,9 @@ serve: build ## run the server with the starter model; ARGS="--model DIR --liste
 
 build: mlx ## leave bin/troupe
 	$(GO) build $(LDFLAGS) -o bin/troupe ./cmd/troupe
+
+dist: mlx ## pack bin/troupe and MLX for machines without Python, as dist/troupe-*.tar.gz
+	bash cmd/deploy/dist.sh
 
 test: mlx ## everything that CI runs
 	@test -z "$$(gofmt -l actors benchmarks cmd http mlx persistence runtime tests)" || { gofmt -l actors benchmarks cmd http mlx persistence runtime tests; echo "run gofmt -w on these"; exit 1; }
@@ -45,4 +48,4 @@ mlx: ## fetch the pinned MLX wheel into .mlx
 	@bash mlx/fetch.sh
 
 clean: ## remove what was built and fetched
-	rm -rf bin .mlx .venv
+	rm -rf bin dist .mlx .venv

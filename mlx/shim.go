@@ -3,15 +3,19 @@
 package mlx
 
 // Two run paths: one relative to bin/troupe, so that a checkout can be moved, and
-// one for the binaries that go test makes in temporary folders. cgo does not
-// accept @loader_path here, so on macOS the first one is the Makefile's, in
-// -ldflags "-extldflags '-Wl,-rpath,@loader_path/../.mlx/current/mlx/lib'". The
-// CUDA build of MLX may be linked where no CUDA is, hence the unresolved symbols.
+// one for the binaries that go test makes in temporary folders. With -tags dist
+// there is one only, into what make dist packs. cgo does not accept @loader_path
+// here, so on macOS the relative one is given with -ldflags, as in
+// "-extldflags '-Wl,-rpath,@loader_path/../.mlx/current/mlx/lib'". The CUDA build
+// of MLX may be linked where no CUDA is, hence the unresolved symbols.
 
 /*
 #cgo CXXFLAGS: -std=c++20 -O3 -isystem ${SRCDIR}/../.mlx/current/mlx/include
-#cgo linux LDFLAGS: -Wl,-rpath,$ORIGIN/../.mlx/current/mlx/lib -Wl,--unresolved-symbols=ignore-in-shared-libs
-#cgo LDFLAGS: -L${SRCDIR}/../.mlx/current/mlx/lib -lmlx -Wl,-rpath,${SRCDIR}/../.mlx/current/mlx/lib
+#cgo linux,!dist LDFLAGS: -Wl,-rpath,$ORIGIN/../.mlx/current/mlx/lib
+#cgo linux,dist LDFLAGS: -Wl,-rpath,$ORIGIN/../lib/mlx/lib
+#cgo linux LDFLAGS: -Wl,--unresolved-symbols=ignore-in-shared-libs
+#cgo LDFLAGS: -L${SRCDIR}/../.mlx/current/mlx/lib -lmlx
+#cgo !dist LDFLAGS: -Wl,-rpath,${SRCDIR}/../.mlx/current/mlx/lib
 #include "shim.h"
 */
 import "C"
