@@ -76,6 +76,9 @@ func alertQueries(t *testing.T) (queries []query) {
 // TestDashboardAndAlertsAskForWhatExists runs a server through everything that has a metric, and holds the queries against it.
 func TestDashboardAndAlertsAskForWhatExists(t *testing.T) {
 	h := live(t, Config{}, enginetest.Options{}, actors.Config{})
+	v := *h.service.Load()
+	v.agents = newCast("ada")
+	h.attach(&v)
 	for range 2 {
 		require.Equal(t, http.StatusOK, h.post(t, "/v1/messages", anthropicBody(""), "x-agent-id", "ada").status)
 	}

@@ -17,15 +17,36 @@ type systemCollector struct {
 	server *Server
 	ready  *prometheus.Desc
 	rows   *prometheus.Desc
-	list   []systemMetric
+	stats  []number[actors.Stats]
+	cache  []number[actors.CacheInfo]
 }
 
-// systemMetric is one number of the system.
-type systemMetric struct {
+// number is one sample of what the system tells.
+type number[T any] struct {
 	desc     *prometheus.Desc
 	kind     prometheus.ValueType
-	perModel bool
-	value    func(s *actors.Stats) float64
+	perModel bool // has the model as a label
+	value    func(*T) float64
+}
+
+// newNumber makes a number with constant labels; nil: with that of the model.
+func newNumber[T any](kind prometheus.ValueType, name, help string, labels prometheus.Labels, value func(*T) float64) number[T] {
+	n := number[T]{kind: kind, perModel: labels == nil, value: value}
+	var variable []string
+	if n.perModel {
+		variable = []string{modelLabel}
+	}
+	n.desc = prometheus.NewDesc(name, help, variable, labels)
+	return n
+}
+
+// sample is the number as it stands.
+func (n *number[T]) sample(from *T, model string) prometheus.Metric {
+	var labels []string
+	if n.perModel {
+		labels = []string{model}
+	}
+	return prometheus.MustNewConstMetric(n.desc, n.kind, n.value(from), labels...)
 }
 
 func newSystemCollector(s *Server) *systemCollector {
@@ -35,13 +56,10 @@ func newSystemCollector(s *Server) *systemCollector {
 		rows:   prometheus.NewDesc("troupe_step_rows", "Rows of a step: how many requests were computed together.", nil, nil),
 	}
 	add := func(kind prometheus.ValueType, name, help string, labels prometheus.Labels, value func(s *actors.Stats) float64) {
-		m := systemMetric{kind: kind, value: value}
-		var variable []string
-		if m.perModel = labels == nil; m.perModel {
-			variable = []string{modelLabel}
-		}
-		m.desc = prometheus.NewDesc(name, help, variable, labels)
-		c.list = append(c.list, m)
+		c.stats = append(c.stats, newNumber(kind, name, help, labels, value))
+	}
+	cached := func(kind prometheus.ValueType, name, help string, labels prometheus.Labels, value func(i *actors.CacheInfo) float64) {
+		c.cache = append(c.cache, newNumber(kind, name, help, labels, value))
 	}
 	const gauge, counter = prometheus.GaugeValue, prometheus.CounterValue
 	add(gauge, "vllm:num_requests_running", "Requests that were admitted and are not over.", nil, func(s *actors.Stats) float64 { return float64(s.Running) })
@@ -59,7 +77,8 @@ func newSystemCollector(s *Server) *systemCollector {
 	add(gauge, "troupe_pool_blocks", blocks, state("cached"), func(s *actors.Stats) float64 { return float64(s.Cached) })
 	add(gauge, "troupe_shared_blocks", "Blocks that several agents or requests refer to.", none, func(s *actors.Stats) float64 { return float64(s.Shared) })
 	add(gauge, "troupe_block_tokens", "Positions of a block.", none, func(s *actors.Stats) float64 { return float64(s.BlockTokens) })
-	add(gauge, "troupe_agents", "Agents by where their caches are: hot is in the pool.", state("hot"), func(s *actors.Stats) float64 { return float64(s.IdleAgents) })
+	const agents = "Agents by where their caches are: hot in the pool, saved on disk; one can be both."
+	add(gauge, "troupe_agents", agents, state("hot"), func(s *actors.Stats) float64 { return float64(s.IdleAgents) })
 	add(gauge, "troupe_paused_requests", "Requests that gave way and wait to go on.", none, func(s *actors.Stats) float64 { return float64(s.Paused) })
 	add(gauge, "troupe_draining", "1 if new requests are refused for a shutdown.", none, func(s *actors.Stats) float64 {
 		if s.Draining {
@@ -87,6 +106,15 @@ func newSystemCollector(s *Server) *systemCollector {
 	add(counter, "troupe_decoded_tokens_total", "Tokens that were computed one at a time.", none, func(s *actors.Stats) float64 { return float64(s.Decoded) })
 	add(gauge, "troupe_prefill_tokens_per_second", "Speed of prompts, a moving average.", none, func(s *actors.Stats) float64 { return s.PrefillSpeed })
 	add(counter, "troupe_engine_busy_seconds_total", "Time that the engine computed; its rate is the busy fraction.", none, func(s *actors.Stats) float64 { return s.Busy.Seconds() })
+
+	cached(gauge, "troupe_agents", agents, state("saved"), func(i *actors.CacheInfo) float64 { return float64(i.AgentsSaved) })
+	cached(gauge, "troupe_block_bytes", "Bytes of a block.", none, func(i *actors.CacheInfo) float64 { return float64(i.BlockBytes) })
+	cached(gauge, "troupe_disk_bytes", "Bytes of the disk tier.", none, func(i *actors.CacheInfo) float64 { return float64(i.Disk.Bytes) })
+	cached(gauge, "troupe_disk_budget_bytes", "Most bytes that the disk tier may take; 0 is no limit.", none, func(i *actors.CacheInfo) float64 { return float64(i.Disk.Budget) })
+	cached(gauge, "troupe_disk_blocks", "Blocks on disk.", none, func(i *actors.CacheInfo) float64 { return float64(i.Disk.Blocks) })
+	cached(counter, "troupe_disk_written_bytes_total", "Bytes written over the life of the data folder: what wears a disk out.", none, func(i *actors.CacheInfo) float64 { return float64(i.Disk.Written) })
+	cached(counter, "troupe_disk_collected_agents_total", "Saved agents that the budget cost.", none, func(i *actors.CacheInfo) float64 { return float64(i.Disk.Collected) })
+	cached(counter, "troupe_disk_quarantined_files_total", "Damaged files that were set aside.", none, func(i *actors.CacheInfo) float64 { return float64(i.Disk.Quarantined) })
 	return c
 }
 
@@ -94,8 +122,11 @@ func newSystemCollector(s *Server) *systemCollector {
 func (c *systemCollector) Describe(out chan<- *prometheus.Desc) {
 	out <- c.ready
 	out <- c.rows
-	for _, m := range c.list {
-		out <- m.desc
+	for _, n := range c.stats {
+		out <- n.desc
+	}
+	for _, n := range c.cache {
+		out <- n.desc
 	}
 }
 
@@ -117,14 +148,21 @@ func (c *systemCollector) Collect(out chan<- prometheus.Metric) {
 		c.server.log.Warn("no statistics for the metrics page", "error", err)
 		return
 	}
-	for _, m := range c.list {
-		var labels []string
-		if m.perModel {
-			labels = []string{v.model.ID}
-		}
-		out <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(&s), labels...)
+	for _, n := range c.stats {
+		out <- n.sample(&s, v.model.ID)
 	}
 	out <- rowsPerStep(c.rows, &s)
+	if v.agents == nil {
+		return
+	}
+	info, err := v.agents.Cache(ctx)
+	if err != nil {
+		c.server.log.Warn("no numbers of the cache for the metrics page", "error", err)
+		return
+	}
+	for _, n := range c.cache {
+		out <- n.sample(&info, v.model.ID)
+	}
 }
 
 // rowsPerStep makes a histogram of the steps, with a bucket for each power of two.

@@ -231,3 +231,17 @@ func TestTheLogOfARequest(t *testing.T) {
 		require.NotContains(t, log.String(), secret)
 	}
 }
+
+func TestMetricsOfTheDisk(t *testing.T) {
+	h := live(t, Config{}, enginetest.Options{}, actors.Config{})
+	v := *h.service.Load()
+	v.agents = newCast()
+	h.attach(&v)
+	got, _ := h.scrape(t)
+	for sample, want := range map[string]float64{
+		`troupe_agents{state="saved"}`: 4, "troupe_block_bytes": 4096, "troupe_disk_bytes": 1 << 40, "troupe_disk_budget_bytes": 1 << 41, "troupe_disk_blocks": 40,
+		"troupe_disk_written_bytes_total": 13, "troupe_disk_collected_agents_total": 14, "troupe_disk_quarantined_files_total": 15,
+	} {
+		require.Equal(t, want, got[sample], sample)
+	}
+}
