@@ -144,6 +144,7 @@ func (p *pool) short(t *ticket, m runtime.Match) int {
 
 // admit gives a request its blocks and lets its agent begin, or go on. There is room.
 func (p *pool) admit(ctx actor.Context, t *ticket, m runtime.Match) {
+	miss := p.missed(t)
 	p.ledger.Lease(m.Blocks)
 	if s := t.seat; s != nil && s.memory != nil {
 		p.release(s) // what the prompt has no use for is superseded
@@ -169,13 +170,15 @@ func (p *pool) admit(ctx actor.Context, t *ticket, m runtime.Match) {
 		return
 	}
 	p.stats.Admitted++
+	p.stats.Hits += uint64(m.Length)
+	p.stats.Misses += uint64(len(t.tokens) - m.Length)
 	if s := t.seat; s != nil {
 		s.requests++
 		s.cachedTokens += uint64(m.Length)
 		s.lost = false
 	}
 	t.pid = p.agentFor(ctx, t)
-	ctx.Send(t.pid, &prompt{id: t.id, request: t.request, keys: t.keys, stream: t.stream, lease: lease, outputs: t.outputs})
+	ctx.Send(t.pid, &prompt{id: t.id, request: t.request, keys: t.keys, stream: t.stream, lease: lease, miss: miss, outputs: t.outputs})
 }
 
 // agentFor returns the actor that answers a request: its agent's, or a new one.

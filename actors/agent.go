@@ -89,7 +89,7 @@ func (a *agent) begin(ctx actor.Context, m *prompt) {
 		id: m.id, request: m.request, stream: m.stream, lease: m.lease, keys: m.keys,
 		tokens: append(make([]int32, 0, n+min(m.outputs, 256)), m.request.Prompt...),
 		left:   m.outputs, end: runtime.End(n, m.outputs),
-		outcome: Outcome{PromptTokens: n, CachedTokens: m.lease.Length},
+		outcome: Outcome{PromptTokens: n, CachedTokens: m.lease.Length, Miss: m.miss},
 	}
 	a.job = j
 	j.decoder = a.Decoder()
@@ -100,7 +100,7 @@ func (a *agent) begin(ctx actor.Context, m *prompt) {
 		a.decide(ctx, "", err)
 		return
 	}
-	if !j.stream.emit(Event{Started: true, Cached: j.outcome.CachedTokens}) {
+	if !j.stream.emit(Event{Started: true, Cached: j.outcome.CachedTokens, Miss: m.miss}) {
 		a.decide(ctx, "", errSlow(cap(j.stream.events)))
 		return
 	}

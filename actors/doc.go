@@ -12,7 +12,7 @@
 //
 // # Who says what to whom
 //
-//	System  → pool         generate, cancel, statsRequest, drain, flush, cancelAll
+//	System  → pool         generate, cancel, order, statsRequest, agentsRequest, cacheRequest, drain, flush, cancelAll
 //	pool    → agent        prompt, resume, preempt, cancel
 //	agent   → pool         paused, ended, surplus
 //	agent   → batcher      lend, recall

@@ -22,7 +22,8 @@ const (
 type keeper struct {
 	*house
 	desk          *desk
-	reads, writes []errand // that wait, in order of arrival
+	reads, writes []errand        // that wait, in order of arrival
+	foreign       map[string]bool // agents that another model saved before the start
 }
 
 // errand is a message and how it is carried out.
@@ -52,6 +53,13 @@ func (k *keeper) Receive(ctx actor.Context) {
 	defer k.logPanic("keeper")
 	k.see("keeper", ctx.Message())
 	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		k.foreign = map[string]bool{}
+		for _, m := range k.Store.List() {
+			if id, tagged := agentOf(m.Agent, m.Tag); tagged && m.Tag != k.info.Tag {
+				k.foreign[id] = true
+			}
+		}
 	case *save:
 		k.writes = append(k.writes, errand{m, func() any { return k.save(m) }})
 	case *amend:
@@ -128,7 +136,7 @@ func (k *keeper) save(m *save) *saved {
 }
 
 func (k *keeper) seek(m *seek) *found {
-	out := &found{job: m.job}
+	out := &found{job: m.job, foreign: k.foreign[m.agent]}
 	err := k.guarded(func() error {
 		manifest, err := k.Store.Manifest(m.name)
 		if err != nil {

@@ -67,7 +67,7 @@ func (p *pool) letGo(ctx actor.Context, s *seat) {
 
 // retire lets go of a seat that has neither a request nor a memory nor business on disk. The last ones of them are kept for what was counted.
 func (p *pool) retire(s *seat) {
-	if s.ticket != nil || s.memory != nil || s.job != nil || s.cold != nil {
+	if s.ticket != nil || s.memory != nil || s.job != nil || len(s.afterwards) > 0 || s.cold != nil {
 		return
 	}
 	if s.id == "" {

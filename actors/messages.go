@@ -35,7 +35,8 @@ type prompt struct {
 	keys    []runtime.BlockKey // of the full blocks of the prompt; read only
 	stream  *Stream
 	lease   *runtime.Lease
-	outputs int // most tokens to generate
+	miss    Miss // why it does not hold more
+	outputs int  // most tokens to generate
 }
 
 // resume: pool -> agent: go on with a request that was paused. The lease becomes the agent's; it holds what was still there.
@@ -157,6 +158,36 @@ type progress struct {
 // statsRequest: System -> pool: answer with the numbers of this moment.
 type statsRequest struct{ reply chan<- Stats }
 
+// agentsRequest: System -> pool: answer with what is known of the agents whose ids begin with prefix and pass, in any order.
+type agentsRequest struct {
+	prefix string
+	pass   func(id string) bool
+	reply  chan<- []AgentInfo
+}
+
+// cacheRequest: System -> pool: answer with the sums of this moment.
+type cacheRequest struct{ reply chan<- CacheInfo }
+
+// order: System -> pool: do this with an agent, and answer when it is done.
+type order struct {
+	do    orderKind
+	agent string
+	to    string // fork: the new one
+	on    bool   // pin: whether; delete: keep what is on disk
+	reply chan<- error
+}
+
+// orderKind is what can be done with an agent.
+type orderKind string
+
+const (
+	saveAgent      orderKind = "save"
+	hibernateAgent orderKind = "hibernate"
+	forkAgent      orderKind = "fork"
+	pinAgent       orderKind = "pin"
+	deleteAgent    orderKind = "delete"
+)
+
 // drain: System -> pool: refuse new requests from now on, and close done when the last one is over and what agents know is on disk.
 type drain struct{ done chan<- struct{} }
 
@@ -181,16 +212,18 @@ type saved struct {
 	err   error
 }
 
-// seek: pool -> keeper: is an agent saved under this name?
+// seek: pool -> keeper: is this agent saved under this name?
 type seek struct {
-	job  uint64
-	name string
+	job   uint64
+	agent string
+	name  string
 }
 
 // found: keeper -> pool: this is what is known of it. The manifest is sound and of this engine, or nil.
 type found struct {
 	job      uint64
 	manifest *runtime.Manifest
+	foreign  bool  // another model has saved an agent of this id
 	err      error // not of kind Unknown
 }
 

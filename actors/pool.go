@@ -106,6 +106,14 @@ func (p *pool) Receive(ctx actor.Context) {
 	case *statsRequest:
 		m.reply <- p.snapshot()
 		return
+	case *agentsRequest:
+		m.reply <- p.describe(m)
+		return
+	case *cacheRequest:
+		m.reply <- p.cacheInfo()
+		return
+	case *order:
+		p.order(ctx, m)
 	case *drain:
 		p.closing = errDraining()
 		p.drained = append(p.drained, m.done)

@@ -21,7 +21,7 @@ func (p *pool) seek(ctx actor.Context, t *ticket) {
 			return
 		}
 		j := &diskJob{id: p.nextJob(), seat: s, ticket: t}
-		j.message = &seek{job: j.id, name: s.name}
+		j.message = &seek{job: j.id, agent: s.id, name: s.name}
 		p.begin(ctx, j)
 	})
 }
@@ -42,6 +42,9 @@ func (p *pool) found(ctx actor.Context, m *found) {
 	}
 	if s.ticket == t {
 		t.sought, t.saved = true, m.manifest
+		if m.foreign && m.manifest == nil {
+			t.miss = Miss{Why: MissTag}
+		}
 	}
 	p.afterJob(ctx, s)
 }
@@ -51,7 +54,7 @@ func (p *pool) away(t *ticket) bool {
 	if !t.sought {
 		return true
 	}
-	if s := t.seat; s != nil && s.job != nil && s.job.ticket == t {
+	if s := t.seat; s != nil && s.job != nil && s.memory == nil && (s.job.ticket == t || t.saved != nil) {
 		return true
 	}
 	return p.follows(t)
@@ -110,6 +113,7 @@ func (p *pool) load(ctx actor.Context, t *ticket, r runtime.Restore) {
 		j.held[i] = fresh[k]
 		m.keys = append(m.keys, r.Blocks[i])
 	}
+	t.miss = missOf(t.saved.Tokens[:t.saved.Length], t.tokens)
 	p.computing.Begin(t.id, r.Blocks[:r.Length/p.info.BlockTokens])
 	j.message = m
 	p.begin(ctx, j)
@@ -125,6 +129,7 @@ func (p *pool) loaded(ctx actor.Context, m *loaded) {
 	if m.n < len(r.Load) {
 		length = r.Load[m.n] * bt
 		p.storeFailed("load", s.name, m.err)
+		j.ticket.miss = Miss{Position: length, Why: MissDamaged}
 		s.diskBlocks = 0 // it is not there as a whole
 	}
 	p.stats.RestoredBytes += uint64(m.n) * uint64(p.info.BlockBytes)
@@ -149,6 +154,32 @@ func (p *pool) loaded(ctx actor.Context, m *loaded) {
 		})
 	}
 	p.afterJob(ctx, s)
+}
+
+// missOf compares what an agent knew with its prompt.
+func missOf(known, prompt []int32) (m Miss) {
+	if c := runtime.CommonPrefix(known, prompt); c < len(known) && c < len(prompt) {
+		m = Miss{Position: c, Why: MissTokens}
+	}
+	return m
+}
+
+// missed says why the prompt of a request is not cached further than it is. Only an agent that has an id could have known more.
+func (p *pool) missed(t *ticket) Miss {
+	s := t.seat
+	switch {
+	case s == nil || t.miss.Why != "":
+		return t.miss
+	case s.memory != nil:
+		return missOf(s.memory.tokens, t.tokens)
+	case t.saved != nil:
+		return missOf(t.saved.Tokens[:t.saved.Length], t.tokens)
+	case s.lost:
+		return Miss{Why: MissEvicted}
+	case s.requests == 0:
+		return Miss{Why: MissNew}
+	}
+	return Miss{}
 }
 
 // loadAhead reads for requests that cannot be admitted yet what there is room for without taking it from anybody.

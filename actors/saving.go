@@ -51,8 +51,11 @@ const pausedPrefix = "paused request "
 // begin hands a job to the keeper, as soon as no step writes to its blocks.
 func (p *pool) begin(ctx actor.Context, j *diskJob) {
 	p.jobs[j.id] = j
-	if j.seat != nil {
-		j.seat.job = j
+	if s := j.seat; s != nil {
+		if s.job != nil {
+			panic(fmt.Sprintf("actors: two jobs at once for %q", s.name))
+		}
+		s.job = j
 	}
 	if j.after > p.stepped {
 		p.delayed = append(p.delayed, j)

@@ -26,6 +26,7 @@ type Stats struct {
 	Forgotten   uint64 // idle agents whose blocks others needed and that are not on disk
 	Evicted     uint64 // cached blocks of nobody that others needed
 
+	Hits, Misses  uint64 // prompt tokens that were found, and that were computed
 	Hibernations  uint64 // agents that were let go and are on disk
 	Restores      uint64 // agents that came back from there
 	SavedBytes    uint64 // of blocks written to the store

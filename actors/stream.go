@@ -17,10 +17,26 @@ type Request struct {
 	IgnoreEOS bool
 }
 
+// Miss says why a prompt was not cached further than it was, if its agent is one that could have known more.
+type Miss struct {
+	Position int // of the first token that is not what the agent knew; or up to where it was still there
+	Why      string
+}
+
+// Why tokens were computed that an agent could have known.
+const (
+	MissNew     = "new agent"
+	MissTag     = "tag"           // what it knew was computed by another model, or kept in another form
+	MissTokens  = "tokens differ" // from Position on
+	MissEvicted = "evicted"       // others needed the room, and there was no disk
+	MissDamaged = "damaged"       // what is on disk from Position on cannot be read
+)
+
 // Event is a step of a generation.
 type Event struct {
 	Started bool   // the first event: the agent has its blocks, and Cached is known
 	Cached  int    // prompt tokens that need not be computed; with Started
+	Miss    Miss   // why not more; with Started
 	Text    string // text that became certain; may be empty
 	Tokens  int    // tokens generated so far
 }
@@ -30,8 +46,9 @@ type Outcome struct {
 	Reason       runtime.FinishReason // if Err is nil
 	StopString   string               // the stop string that was found, with runtime.FinishString
 	PromptTokens int
-	CachedTokens int // of the prompt, that were not computed for this request: from the agent's own history, or shared with others
-	OutputTokens int // as sampled, the one that ended the turn included
+	CachedTokens int  // of the prompt, that were not computed for this request: from the agent's own history, or shared with others
+	Miss         Miss // why not more
+	OutputTokens int  // as sampled, the one that ended the turn included
 	// Err is nil if the generation ended well. It wraps the context's error if the client left, and a *runtime.Error otherwise.
 	Err error
 }

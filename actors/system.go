@@ -101,16 +101,7 @@ func (s *System) validate(r Request) error {
 
 // Stats returns the numbers of this moment.
 func (s *System) Stats(ctx context.Context) (Stats, error) {
-	reply := make(chan Stats, 1)
-	s.actors.Root.Send(s.pool, &statsRequest{reply: reply})
-	st, ok := await(s, ctx.Done(), reply)
-	switch {
-	case ok:
-		return st, nil
-	case ctx.Err() != nil:
-		return Stats{}, ctx.Err()
-	}
-	return Stats{}, errClosed()
+	return query(ctx, s, func(reply chan<- Stats) any { return &statsRequest{reply: reply} })
 }
 
 // Drain refuses new requests from now on, waits for those that wait or run, and for the store to have all that agents know. When ctx ends first, it cancels what is left, waits until that is

@@ -53,6 +53,7 @@ type ticket struct {
 	blocks  []runtime.BlockID  // leased to it; in order of position while it runs
 	length  int                // positions in blocks that are known to be computed, while it runs
 	awaits  runtime.BlockKey   // while it waits for another request to compute this block
+	miss    Miss               // why it is not cached further
 	sought  bool               // it is known what its agent has on disk
 	saved   *runtime.Manifest  // what that is, until it was read
 	since   time.Time          // when it began to wait

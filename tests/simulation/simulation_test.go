@@ -54,7 +54,7 @@ func TestEveryAnswerIsWhatItWouldHaveBeenAlone(t *testing.T) {
 	// A simulation in which something never happens says nothing about it.
 	for _, what := range []string{
 		"agent panics", "answered: length", "answered: stop", "answered: string", "engine panics", "steps failed by a row", "steps failed for no reason",
-		"blocks evicted", "failed", "forgotten", "hibernated", "left", "preempted", "refused", "restarts", "restored", "reused", "store errors", "too slow",
+		"blocks evicted", "deleted", "failed", "forgotten", "forked", "hibernated", "hibernated by order", "left", "listed", "pinned", "preempted", "refused", "restarts", "restored", "reused", "saved by order", "store errors", "too slow",
 	} {
 		require.Positive(t, total[what], what)
 	}

@@ -167,6 +167,8 @@ func (w *world) live(turns int) {
 			w.leave()
 		case k == 7:
 			w.now = w.now.Add(3 * time.Second)
+		case k == 8:
+			w.order()
 		default:
 			for range w.rng.IntN(30) {
 				w.pump.RunOne()
@@ -239,6 +241,44 @@ func (w *world) word() int32 {
 		return 0
 	}
 	return id
+}
+
+// order does something with an agent, whatever it is doing.
+func (w *world) order() {
+	ctx := context.Background()
+	agent, other := fmt.Sprint("agent-", w.rng.IntN(5)), fmt.Sprint("agent-", w.rng.IntN(8))
+	var what string
+	var err error
+	switch w.rng.IntN(6) {
+	case 0:
+		what, err = "saved by order", w.system.Save(ctx, agent)
+	case 1:
+		what, err = "hibernated by order", w.system.Hibernate(ctx, agent)
+	case 2:
+		what, err = "pinned", w.system.Pin(ctx, agent, w.rng.IntN(2) == 0)
+	case 3:
+		what, err = "deleted", w.system.Delete(ctx, agent, w.rng.IntN(2) == 0)
+	case 4:
+		what, err = "forked", w.system.Fork(ctx, agent, other)
+		if err == nil {
+			w.history[other] = w.history[agent]
+		}
+	default:
+		what = "listed"
+		var all []actors.AgentInfo
+		all, _, err = w.system.Agents(ctx, "agent-", "", 100)
+		for _, a := range all {
+			if a.Hot == 0 && a.Disk == 0 && a.State != "waiting" && a.State != "running" {
+				w.fail("an agent that is nowhere is listed: %+v", a)
+			}
+		}
+	}
+	switch kind := runtime.KindOf(err); {
+	case err == nil:
+		w.counts[what]++
+	case kind == runtime.Internal && w.store == nil || kind != runtime.Internal && kind != runtime.Unknown && kind != runtime.Busy && kind != runtime.Invalid:
+		w.fail("%s: %v", what, err)
+	}
 }
 
 // leave cancels a request, whatever it is doing.
