@@ -45,6 +45,9 @@ type Config struct {
 
 	// Decoder makes the detokeniser of a request. Nil: that of the model's tokenizer.
 	Decoder func() Decoder
+	// Piece says what a token spells, so that a prompt whose text is the agent's history in other tokens can go on from that; see [runtime.Realign]. Nil:
+	// what the model's tokenizer says, if it has one.
+	Piece func(id int32) (text string, plain bool)
 	// Dispatcher runs the actors. Nil: a pool of parked goroutines. One that is also a [Pump] runs everything, the engine included, on the goroutine of
 	// whoever calls the system: that is what makes a simulation deterministic.
 	Dispatcher actor.Dispatcher
@@ -103,6 +106,9 @@ func (c *Config) prepare() error {
 	}
 	if c.Decoder == nil {
 		c.Decoder = modelDecoder(c.Model)
+	}
+	if c.Piece == nil && c.Model.Tokenizer != nil {
+		c.Piece = c.Model.Tokenizer.Piece
 	}
 	if c.Now == nil {
 		c.Now = time.Now

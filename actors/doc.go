@@ -53,6 +53,9 @@
 // What is being computed is not computed a second time beside it: a request that lacks the same block waits until it is published, and lets others
 // pass. Nobody waits in a circle, because only running requests compute and those that wait hold nothing.
 //
+// A prompt is matched by token ids with what its agent knows, and then block by block with the index. If it spells what the agent knows in other tokens,
+// as text often does that a client sends back, it goes on from those that the agent has.
+//
 // # What outlives what
 //
 // An agent's memory outlives its request. When blocks are short, cached blocks of nobody go first; then idle agents, which are written to disk before their

@@ -151,6 +151,9 @@ func (p *pool) generate(ctx actor.Context, m *generate) {
 		// While an agent has a request, a second one is a fork: it neither waits nor touches the first one's state.
 		if s := p.seatOf(id); s.ticket == nil {
 			s.ticket, t.seat = t, s
+			if s.memory != nil {
+				p.realign(t, s.memory.tokens)
+			}
 		}
 	}
 	p.tickets[t.id] = t

@@ -42,6 +42,9 @@ func (p *pool) found(ctx actor.Context, m *found) {
 	}
 	if s.ticket == t {
 		t.sought, t.saved = true, m.manifest
+		if m.manifest != nil {
+			p.realign(t, m.manifest.Tokens[:m.manifest.Length])
+		}
 		if m.foreign && m.manifest == nil {
 			t.miss = Miss{Why: MissTag}
 		}
@@ -154,6 +157,26 @@ func (p *pool) loaded(ctx actor.Context, m *loaded) {
 		})
 	}
 	p.afterJob(ctx, s)
+}
+
+// realign lets the prompt of a request that waits go on from what its agent knows, if both spell the same further than they have tokens in common: the
+// text that a client sends back is often not tokenised as it was generated. It does so only where it saves work.
+func (p *pool) realign(t *ticket, known []int32) {
+	common := runtime.CommonPrefix(known, t.tokens)
+	if p.Piece == nil || t.state != waiting || common == len(known) || common == len(t.tokens) {
+		return
+	}
+	keep, rest := runtime.Realign(known, t.tokens, common, p.Piece)
+	tokens := append(known[:keep:keep], t.tokens[rest:]...)
+	found := p.ledger.Match(len(t.tokens), t.keys, nil, 0, p.info.BlockTokens).Length
+	if len(tokens)-keep >= len(t.tokens)-max(common, found) || p.limits.CheckPrompt(len(tokens)) != nil {
+		return
+	}
+	t.request.Prompt, t.tokens = tokens, tokens
+	t.keys = runtime.Chain(p.info.Tag, p.info.BlockTokens, tokens, t.keys[:common/p.info.BlockTokens])
+	t.outputs = p.limits.Outputs(len(tokens), t.request.MaxTokens)
+	t.end = runtime.End(len(tokens), t.outputs)
+	p.stats.Realigned++
 }
 
 // missOf compares what an agent knew with its prompt.

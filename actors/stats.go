@@ -27,6 +27,7 @@ type Stats struct {
 	Evicted     uint64 // cached blocks of nobody that others needed
 
 	Hits, Misses  uint64 // prompt tokens that were found, and that were computed
+	Realigned     uint64 // prompts that went on from what their agent knew although they were tokenised differently
 	Hibernations  uint64 // agents that were let go and are on disk
 	Restores      uint64 // agents that came back from there
 	SavedBytes    uint64 // of blocks written to the store
