@@ -199,7 +199,7 @@ func (b *bench) attend(bits, rows, queries, context int) error {
 	blocks := (context + queries + blockTokens - 1) / blockTokens
 	perHead := blockTokens * headDim * bits / 8
 	if bits != 16 {
-		perHead += blockTokens * 4 * (headDim + 63) / 64
+		perHead += blockTokens * 4 * ((headDim + 63) / 64)
 	}
 	bytes := 2 * rows * blocks * kvHeads * perHead
 	calls := max(cold/bytes, 1)
