@@ -25,6 +25,7 @@ func TestRateIsTakenWhileAllSpeak(t *testing.T) {
 	require.InDelta(t, 2, rate([]harness.Sample{spoken(4, 5, 6, 7, 8), spoken(5, 7, 8, 9, 10, 11)}), 1e-9)
 	// Tokens without text, half of them, count too.
 	require.InDelta(t, 2, rate([]harness.Sample{spoken(7, 5, 6, 7, 8)}), 1e-9)
+	require.LessOrEqual(t, rate([]harness.Sample{spoken(2, 5, 6), spoken(2, 7, 8)}), 0.0, "they never spoke together")
 }
 
 func TestPromptsAreNewAndOfTheirLength(t *testing.T) {

@@ -47,12 +47,12 @@ func programs(shape string, o options) []program {
 	if o.python == "" {
 		return all
 	}
-	few := lengths{prompt: 4, alone: 9, each: 5, prefill: 32}
+	// With prompts of one token, a token of the answer costs one forward pass, the first one too, and nothing else is counted.
 	if o.slow {
-		all = append(all, mlxLM(mlxPlain, shape+"-4bit-f32", o, few))
+		all = append(all, mlxLM(mlxPlain, shape+"-4bit-f32", o, lengths{prompt: 1, alone: 6, each: 6, prefill: 16}))
 	}
 	if o.openblas != "" {
-		all = append(all, mlxLM(mlxBest, shape+"-f32", o, few, "LD_PRELOAD="+o.openblas))
+		all = append(all, mlxLM(mlxBest, shape+"-f32", o, lengths{prompt: 1, alone: 9, each: 8, prefill: 32}, "LD_PRELOAD="+o.openblas))
 	}
 	return all
 }
