@@ -115,6 +115,21 @@ func (s *scene) tell(events ...actors.Event) {
 	}
 }
 
+// offer sends an event if there is room for it at once.
+func (s *scene) offer(e actors.Event) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return false
+	}
+	select {
+	case s.events <- e:
+		return true
+	default:
+		return false
+	}
+}
+
 // end ends the stream; the first call counts.
 func (s *scene) end(out actors.Outcome) {
 	s.mu.Lock()

@@ -180,9 +180,8 @@ func TestSlowReader(t *testing.T) {
 		s.tell(actors.Event{Started: true})
 		big := actors.Event{Text: strings.Repeat("x", 1<<18)}
 		for s.ctx.Err() == nil {
-			select {
-			case s.events <- big:
-			case <-s.ctx.Done():
+			if !s.offer(big) {
+				time.Sleep(time.Millisecond) // the writer is behind, as it should be
 			}
 		}
 	}()
