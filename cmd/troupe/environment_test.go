@@ -25,7 +25,7 @@ func TestServeHasDefaults(t *testing.T) {
 	require.Equal(t, serveCmd{
 		modelFlag: modelFlag{"starter"}, engineFlags: engineFlags{KVBits: 16, CPUActivations: "int8", CPUISA: "auto"}, diskFlags: diskFlags{DiskBudget: 16 << 30, IdleSave: 5 * time.Second, MaxShare: 0.5},
 		Listen: "127.0.0.1:8000", Drain: 30 * time.Second,
-		securityFlags: securityFlags{CORSOrigins: []string{"http://localhost:3000"}}, LogFormat: "text",
+		securityFlags: securityFlags{CORSOrigins: []string{"http://localhost:3000"}}, limitFlags: limitFlags{StuckAfter: 2 * time.Minute}, LogFormat: "text",
 	}, cmds.Serve)
 }
 
@@ -36,6 +36,7 @@ func TestEveryFlagOfServeComesFromTheEnvironment(t *testing.T) {
 		"CONFIG": withConfig(t, "max-batch: 3\n"), "CHECK": "true", "MEMORY_LIMIT": "4GiB",
 		"DISK_BUDGET": "5GiB", "IDLE_SAVE": "1s", "MAX_SHARE": "0.25",
 		"API_KEY": "a,b", "API_KEY_FILE": "/k", "ADMIN_KEY": "c", "ADMIN_KEY_FILE": "/a", "INSECURE": "true", "ALLOWED_HOSTS": "x,y", "TLS_CERT": "/c", "TLS_KEY": "/t",
+		"REQUESTS_PER_MINUTE": "1", "TOKENS_PER_MINUTE": "2", "AGENT_REQUESTS_PER_MINUTE": "3", "AGENT_TOKENS_PER_MINUTE": "4", "STUCK_AFTER": "5m", "DRAIN_DELAY": "6s",
 	}
 	want := serveCmd{
 		setupFlags:  setupFlags{Config: configFile(values["CONFIG"]), Check: true},
@@ -43,11 +44,12 @@ func TestEveryFlagOfServeComesFromTheEnvironment(t *testing.T) {
 		engineFlags: engineFlags{KVMemory: 3 << 30, MemoryLimit: 4 << 30, KVBits: 4, BlockTokens: 16, Threads: 3, CPUActivations: "f32", CPUISA: "avx2"},
 		diskFlags:   diskFlags{Data: "/d", DiskBudget: 5 << 30, IdleSave: time.Second, MaxShare: 0.25},
 		Listen:      "[::1]:9", MaxBatch: 8, MaxQueue: 9,
-		PrefillChunk: 64, Drain: 5 * time.Second, StrictModels: true, LogFormat: "json",
+		PrefillChunk: 64, Drain: 5 * time.Second, DrainDelay: 6 * time.Second, StrictModels: true, LogFormat: "json",
 		securityFlags: securityFlags{
 			APIKey: []secret{"a", "b"}, APIKeyFile: "/k", AdminKey: "c", AdminKeyFile: "/a", Insecure: true, AllowedHosts: []string{"x", "y"},
 			CORSOrigins: []string{"http://a", "http://b"}, TLSCert: "/c", TLSKey: "/t",
 		},
+		limitFlags: limitFlags{RequestsPerMinute: 1, TokensPerMinute: 2, AgentRequestsPerMinute: 3, AgentTokensPerMinute: 4, StuckAfter: 5 * time.Minute},
 	}
 	for _, prefix := range prefixes() {
 		t.Run(strings.TrimSuffix(prefix, "_"), func(t *testing.T) {
@@ -93,6 +95,7 @@ func TestBadSettingsAreNamed(t *testing.T) {
 		{"--kv-memory=much", "much"},
 		{"--max-batch=-1", "--max-batch"},
 		{"--drain=-1s", "--drain"},
+		{"--drain-delay=-1s", "--drain-delay"},
 		{"--drain=soon", "--drain"},
 		{"--log-format=xml", "--log-format"},
 		{"--no-such-flag", "--no-such-flag"},

@@ -23,11 +23,13 @@ type serveCmd struct {
 	engineFlags
 	diskFlags
 	securityFlags
+	limitFlags
 	Listen       string        `default:"127.0.0.1:8000" placeholder:"HOST:PORT" help:"Address to serve on; port 0 picks a free one (${default})."`
 	MaxBatch     int           `placeholder:"N" help:"Most rows of a step; 0 is the system's choice."`
 	MaxQueue     int           `placeholder:"N" help:"Most requests that wait for room, beyond which they are refused with 429; 0 is the system's choice."`
 	PrefillChunk int           `placeholder:"N" help:"Most prompt tokens of a step; 0 is the system's choice."`
 	Drain        time.Duration `default:"30s" placeholder:"TIME" help:"How long running requests may go on after SIGTERM (${default})."`
+	DrainDelay   time.Duration `placeholder:"TIME" help:"How long to serve on after SIGTERM while /health/ready already says no, so that a proxy sends elsewhere before anything is refused."`
 	StrictModels bool          `help:"Answer 404 to requests for a model id other than the served one's."`
 	LogFormat    string        `enum:"text,json" default:"text" placeholder:"text|json" help:"Form of the log on stderr (${default})."`
 }
@@ -44,6 +46,9 @@ func (c *serveCmd) Validate() error {
 	}
 	if c.Drain < 0 {
 		return errors.New("--drain must not be negative")
+	}
+	if c.DrainDelay < 0 {
+		return errors.New("--drain-delay must not be negative")
 	}
 	return errors.Join(c.engineFlags.validate(), c.diskFlags.validate())
 }
@@ -78,7 +83,7 @@ func (c *serveCmd) serve(ctx context.Context, stop func(), con *console) (failed
 		return err
 	}
 	settings := http.Config{Logger: log, StrictModels: c.StrictModels}
-	if err := c.apply(&settings); err != nil {
+	if err := errors.Join(c.apply(&settings), c.limit(&settings)); err != nil {
 		return err
 	}
 	listener, err := c.listen(c.Listen, &settings)
@@ -95,6 +100,7 @@ func (c *serveCmd) serve(ctx context.Context, stop func(), con *console) (failed
 		return errors.Join(err, server.Shutdown(ctx))
 	}
 	server.Attach(folder.Model, system)
+	c.tell(stateReady, log)
 	log.Info("ready", "model", folder.Name, "took", time.Since(began).Round(time.Millisecond))
 
 	select {
@@ -103,7 +109,7 @@ func (c *serveCmd) serve(ctx context.Context, stop func(), con *console) (failed
 	case <-ctx.Done():
 		stop()
 	}
-	return c.finish(server, system, log)
+	return c.finish(server, system, time.After(c.DrainDelay), log)
 }
 
 // start loads the weights and starts the actors. The system owns the engine.
@@ -130,13 +136,23 @@ func (c *serveCmd) start(folder *engine.Folder, options engine.Options, data *pe
 	return system, nil
 }
 
-// finish refuses new requests, waits for the running ones as long as --drain allows, and stops everything. Requests that did not end in time are
-// cancelled; that is logged, and is not an error.
-func (c *serveCmd) finish(server *http.Server, system *actors.System, log *slog.Logger) error {
-	log.Info("draining", "limit", c.Drain)
+// tell tells the service manager a state. A server that nobody manages, or whose manager is deaf, serves all the same.
+func (c *serveCmd) tell(state string, log *slog.Logger) {
+	if err := notify(state); err != nil {
+		log.Warn("the service manager was not told", "error", err)
+	}
+}
+
+// finish ends the service so that a restart behind a proxy loses no request: /health/ready says no while everything is still served until the delay is over, and
+// every answer closes its connection; then new requests are refused, and the running ones go on as long as --drain allows. The socket is closed last, so
+// that nobody is turned away without an answer. Requests that did not end in time are cancelled; that is logged, and is not an error.
+func (c *serveCmd) finish(server *http.Server, system *actors.System, delay <-chan time.Time, log *slog.Logger) error {
+	log.Info("draining", "delay", c.DrainDelay, "limit", c.Drain)
+	c.tell(stateStopping, log)
+	server.Drain()
+	<-delay // a second signal ends the process
 	ctx, cancel := context.WithTimeout(context.Background(), c.Drain)
 	defer cancel()
-	server.Drain()
 	if err := system.Drain(ctx); err != nil {
 		log.Warn("requests were cut off", "error", err)
 	}

@@ -31,7 +31,7 @@ func (c *serveCmd) check(con *console) error {
 		return err
 	}
 	var settings http.Config
-	errSettings := c.apply(&settings)
+	errSettings := errors.Join(c.apply(&settings), c.limit(&settings))
 	listen, _, errListen := c.resolve(c.Listen, &settings)
 	data, errData := dataPath(c.Data)
 	t, unfit := c.fit(folder)

@@ -49,6 +49,8 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 		{"--listen", "0.0.0.0:1", "there is no API key"},
 		{"--api-key", "with a space", "API key 1"},
 		{"--tls-cert", file, "--tls-key"},
+		{"--api-key-file", "/no/such/file", "--api-key-file"},
+		{"--stuck-after", "0s", "--stuck-after"},
 		{"--data", file, "is not a folder"},
 		{"--data", filepath.Join(file, "data"), "data folder"},
 		{"--memory-limit", "1", "does not fit"},
