@@ -145,3 +145,9 @@ func query[T any](ctx context.Context, s *System, message func(reply chan<- T) a
 	}
 	return v, errClosed()
 }
+
+// SavedName is under which name the store has an agent of this engine.
+func (s *System) SavedName(id string) string { return savedName(id, s.info.Tag) }
+
+// Tag is that of the engine: what the cache of an agent must have been computed with.
+func (s *System) Tag() string { return s.info.Tag }

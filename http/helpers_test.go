@@ -293,7 +293,7 @@ func live(t testing.TB, cfg Config, o enginetest.Options, a actors.Config) *hous
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, sys.Close()) })
 	h := open(t, cfg)
-	h.Attach(m, sys)
+	h.Attach(m, sys, nil)
 	return h
 }
 

@@ -207,9 +207,11 @@ func newID(prefix string) string {
 	return prefix + hex.EncodeToString(b[:])
 }
 
-// Attach gives the server the model that it serves; from here on it is ready. The caller keeps ownership of both.
-func (s *Server) Attach(m *model.Model, sys *actors.System) {
+// Attach gives the server the model that it serves; from here on it is ready. Without an archive, agents cannot be exported and imported. The caller
+// keeps ownership of all.
+func (s *Server) Attach(m *model.Model, sys *actors.System, archive Archive) {
 	s.attach(&service{
+		agents: sys, archive: archive,
 		model:    m,
 		generate: func(ctx context.Context, r actors.Request) (stream, error) { return sys.Generate(ctx, r) },
 		stats:    sys.Stats,

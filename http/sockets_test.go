@@ -60,7 +60,7 @@ func TestClientLeavesTheHouse(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, sys.Close()) })
 	h := open(t, Config{})
-	h.Attach(m, sys)
+	h.Attach(m, sys, nil)
 
 	c := h.dial(t, rawPost("/v1/messages", anthropicBody(`,"max_tokens":1000000,"ignore_eos":true,"stream":true`)))
 	receive(t, stepping)

@@ -99,7 +99,7 @@ func (c *serveCmd) serve(ctx context.Context, stop func(), con *console) (failed
 	if err != nil {
 		return errors.Join(err, server.Shutdown(ctx))
 	}
-	server.Attach(folder.Model, system)
+	server.Attach(folder.Model, system, &archive{data, system})
 	c.tell(stateReady, log)
 	log.Info("ready", "model", folder.Name, "took", time.Since(began).Round(time.Millisecond))
 

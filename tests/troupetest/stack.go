@@ -32,7 +32,7 @@ func StartStack(cfg actors.Config, wire http.Config) (*Stack, error) {
 		return nil, errors.Join(fmt.Errorf("listen: %w", err), system.Close())
 	}
 	s := &Stack{URL: "http://" + listener.Addr().String(), System: system, server: http.New(wire), served: make(chan error, 1)}
-	s.server.Attach(cfg.Model, system)
+	s.server.Attach(cfg.Model, system, nil)
 	go func() { s.served <- s.server.Serve(listener) }()
 	return s, nil
 }
