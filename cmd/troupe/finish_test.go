@@ -32,7 +32,7 @@ func TestTheSocketIsClosedLast(t *testing.T) {
 	system, err := actors.Start(actors.Config{Engine: enginetest.NewFake(enginetest.Options{Blocks: 16}), Model: m, Logger: log})
 	require.NoError(t, err)
 	server := http.New(http.Config{Logger: log})
-	server.Attach(m, system)
+	server.Attach(m, system, nil)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	served := make(chan error, 1)
