@@ -16,6 +16,7 @@
 #include "mlx/array.h"
 #include "mlx/utils.h"
 #include "mlx/version.h"
+#include "program.h"
 #include "shim.h"
 
 // The pinned version; fetch.sh and version.go have the same.
@@ -88,6 +89,10 @@ void check_memory(size_t bytes);
 
 // Builds an operation of op.h.
 std::vector<mx::array> build(int op, const Args& args);
+
+// Builds the primitive that runs a program; see program.h. The arrays must be evaluated. Each
+// output is a float32 array of one axis.
+std::vector<mx::array> build(std::shared_ptr<Machine> machine, Code code, std::vector<mx::array> arrays);
 
 } // namespace troupe
 

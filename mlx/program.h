@@ -9,7 +9,6 @@
 #include <memory>
 #include <vector>
 
-#include "graph.h"
 #include "kernels.h"
 #include "pool.h"
 
@@ -42,9 +41,9 @@ struct Code {
   std::vector<int64_t> outputs; // elements of each output; outputs are the first registers
 };
 
-// Builds the primitive. The arrays must be evaluated and row-contiguous; caches among
-// them are written in place. Each output is a float32 array of one axis.
-std::vector<mx::array> run(std::shared_ptr<Machine> machine, Code code, std::vector<mx::array> arrays);
+// Runs a program. Its arrays are row-contiguous, and caches among them are written in
+// place; outputs has as many pointers as the code has outputs.
+void execute(Machine& machine, const Code& code, const std::vector<void*>& arrays, const std::vector<float*>& outputs);
 
 // How the packed form of a weight is made; see linear.h. weights, scales and biases are as
 // MLX and safetensors have them: [n, k], or words of packed integers [n, k*bits/32].

@@ -13,7 +13,6 @@
 #include "mlx/stream.h"
 #include "mlx/transforms.h"
 #include "mlx/utils.h"
-#include "program.h"
 
 using namespace troupe;
 
@@ -286,9 +285,9 @@ int mlx_run(mlx_graph* g, mlx_machine* m, const uintptr_t* in, size_t n_in, cons
             const int32_t* ints, size_t n_ints, const float* floats, size_t n_floats, const int64_t* outputs,
             size_t n_outputs, uintptr_t* out) {
   return guard(g, "program", [&] {
-    auto results = run(m->it,
-                       Code{{words, words + n_words}, {ints, ints + n_ints}, {floats, floats + n_floats}, {outputs, outputs + n_outputs}},
-                       Args{in, n_in, nullptr, 0, nullptr, 0}.arrays());
+    auto results = build(m->it,
+                         Code{{words, words + n_words}, {ints, ints + n_ints}, {floats, floats + n_floats}, {outputs, outputs + n_outputs}},
+                         Args{in, n_in, nullptr, 0, nullptr, 0}.arrays());
     for (size_t i = 0; i < n_outputs; i++) out[i] = g->own(std::move(results[i]));
   });
 }
