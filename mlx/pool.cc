@@ -2,6 +2,8 @@
 
 #include "pool.h"
 
+#include <stdexcept>
+#include <string>
 #include <utility>
 
 #if defined(__x86_64__)
@@ -33,10 +35,18 @@ static void await(const std::atomic<T>& v, T old) {
 }
 
 Pool::Pool(int threads) {
-  for (int i = 1; i < threads; i++) workers_.emplace_back([this] { work(); });
+  try {
+    for (int i = 1; i < threads; i++) workers_.emplace_back([this] { work(); });
+  } catch (const std::exception& e) {
+    const size_t started = workers_.size() + 1;
+    end();
+    throw std::runtime_error("cannot start " + std::to_string(threads) + " threads: " + e.what() + " after " + std::to_string(started));
+  }
 }
 
-Pool::~Pool() {
+Pool::~Pool() { end(); }
+
+void Pool::end() {
   stop_ = true;
   epoch_.fetch_add(1, std::memory_order_release);
   epoch_.notify_all();

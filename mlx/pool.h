@@ -7,6 +7,7 @@
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 namespace troupe {
@@ -19,7 +20,8 @@ namespace troupe {
 // when others are still at their last items.
 class Pool {
  public:
-  explicit Pool(int threads); // the caller's included; at least 1
+  // The caller's thread is one of the threads, at least 1. Throws if they cannot be started.
+  explicit Pool(int threads);
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -42,6 +44,7 @@ class Pool {
  private:
   using Call = void (*)(void* context, int i);
 
+  void end();
   void start(int items, Call call, void* context);
   bool take(uint32_t epoch);
   void work();
