@@ -60,11 +60,11 @@ struct Row {
   }
 };
 
-// Quantises 32 values to 8 bits. A value that is not a number makes the scale one
-// that is not, so that it is not lost.
+// Quantises 32 values to 8 bits; values that are too small for 127/m to be a number are 0. One
+// that is not a number makes the scale one that is not, so that it is not lost.
 inline void quantise(V a, V b, int8_t q[QUANT], float* scale, float* sum_) {
   float m = most(max(abs(a), abs(b)));
-  V inverse = set1(m > 0 ? 127 / m : 0);
+  V inverse = set1(m > 1e-36f ? 127 / m : 0);
   V x = round(mul(a, inverse)), y = round(mul(b, inverse));
   store_i8(q, to_int(x)), store_i8(q + LANES, to_int(y));
   float s = m / 127 + sum(fma(a, zero(), mul(b, zero())));

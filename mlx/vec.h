@@ -244,7 +244,7 @@ inline I load_u8(const uint8_t* p) { TROUPE_EACH(I, p[i]); }
 inline I and_(I a, int mask) { TROUPE_EACH(I, a.v[i] & mask); }
 inline I shr(I a, int n) { TROUPE_EACH(I, int32_t(uint32_t(a.v[i]) >> n)); }
 inline V to_float(I a) { TROUPE_EACH(V, float(a.v[i])); }
-inline I to_int(V a) { TROUPE_EACH(I, int32_t(std::nearbyintf(a.v[i]))); }
+inline I to_int(V a) { TROUPE_EACH(I, std::fabs(a.v[i]) < 0x1p31f ? int32_t(std::nearbyintf(a.v[i])) : INT32_MIN); }
 inline void store_i8(int8_t* p, I a) {
   for (int i = 0; i < LANES; i++) p[i] = int8_t(a.v[i]);
 }
