@@ -28,17 +28,18 @@ static bool has_avx2() {
 #endif
 }
 
-const Kernels& choose(const char* name) {
+const Kernels& choose(const char* name) { return choose(name, has_avx512(), has_avx2()); }
+
+const Kernels& choose(const char* name, bool with_avx512, bool with_avx2) {
   const bool any = !*name || !std::strcmp(name, "auto");
   auto is = [&](const char* set) { return any || !std::strcmp(name, set); };
 #if defined(__x86_64__)
-  if (is("avx512") && has_avx512()) return avx512::kernels;
-  if (is("avx2") && has_avx2()) return avx2::kernels;
+  if (is("avx512") && with_avx512) return avx512::kernels;
+  if (is("avx2") && with_avx2) return avx2::kernels;
 #endif
   if (is("portable")) return portable::kernels;
   if (!std::strcmp(name, "avx512") || !std::strcmp(name, "avx2")) {
-    throw std::invalid_argument(std::string("this machine lacks the instruction set ") + name +
-                                (has_avx512() || !has_avx2() ? "" : "; it has avx2"));
+    throw std::invalid_argument(std::string("this machine lacks the instruction set ") + name + (with_avx512 || !with_avx2 ? "" : "; it has avx2"));
   }
   throw std::invalid_argument(std::string("unknown instruction set ") + name + ": there are avx512, avx2 and portable");
 }

@@ -169,6 +169,9 @@ namespace portable { extern const Kernels kernels; }
 // "" or "auto". Throws std::invalid_argument if there is no such set or the machine lacks it.
 const Kernels& choose(const char* name);
 
+// The same for a machine that has these.
+const Kernels& choose(const char* name, bool with_avx512, bool with_avx2);
+
 } // namespace troupe
 
 #endif
