@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/cpu"
 )
 
 // everyISA runs a test on the kernels of each instruction set that this machine
@@ -49,6 +50,30 @@ func TestKernelOptions(t *testing.T) {
 	require.Positive(t, k.Threads())
 }
 
+// Forcing an instruction set is refused exactly where the processor lacks it, by another reading of what it has.
+func TestForcedISA(t *testing.T) {
+	start(t)
+	x := cpu.X86
+	avx2 := x.HasAVX2 && x.HasFMA && x.HasBMI2
+	avx512 := avx2 && x.HasAVX512F && x.HasAVX512BW && x.HasAVX512VL && x.HasAVX512DQ && x.HasAVX512VNNI
+	best := "portable"
+	for _, set := range []struct {
+		name string
+		has  bool
+	}{{"portable", true}, {"avx2", avx2}, {"avx512", avx512}} {
+		k, err := NewKernels(KernelOptions{Threads: 1, ISA: set.name})
+		if !set.has {
+			require.ErrorContains(t, err, "this machine lacks the instruction set "+set.name)
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, set.name, k.ISA())
+		k.Close()
+		best = set.name
+	}
+	require.Equal(t, best, newKernels(t, KernelOptions{ISA: "auto"}).ISA())
+}
+
 // layer is a random weight in all the forms that a test needs.
 type layer struct {
 	name    string
@@ -83,6 +108,15 @@ func randomLayers(g *Graph, out, in int, seed uint64) []layer {
 	return all
 }
 
+// load sets a register to rows of numbers: as a weight whose rows are looked up in turn.
+func load(g *Graph, p *Program, to Reg, x []float32, rows int) {
+	all := make([]int32, rows)
+	for i := range all {
+		all[i] = int32(i)
+	}
+	p.Lookup(to, g.Pack(asBytes(x), Float32, rows, len(x)/rows), p.Ints(all), rows)
+}
+
 // linear runs one layer on rows of x, with a bias and added to what is there.
 func (l *layer) linear(t *testing.T, g *Graph, k *Kernels, x []float32, bias Array, integers bool) []float32 {
 	t.Helper()
@@ -90,13 +124,7 @@ func (l *layer) linear(t *testing.T, g *Graph, k *Kernels, x []float32, bias Arr
 	p := NewProgram()
 	y := p.Output(rows * l.out)
 	from := p.Register(rows * l.in)
-	// The rows come in as a weight that is looked up.
-	all := make([]int32, rows)
-	for i := range all {
-		all[i] = int32(i)
-	}
-	source := g.Pack(asBytes(x), Float32, rows, l.in)
-	p.Lookup(from, source, p.Ints(all), rows)
+	load(g, p, from, x, rows)
 	in := p.Input(rows, l.in, !integers, integers)
 	p.Arrange(in, from, Arrange{})
 	p.Linear(Linear{Weight: l.packed, Bias: bias, X: in, Dst: y, Stride: l.out})
@@ -179,6 +207,45 @@ func TestLinearRowsAreIndependent(t *testing.T) {
 	})
 }
 
+// TestLinearLayersTogether wants layers of one call to write where they should and nowhere else, added to what is there or not.
+func TestLinearLayersTogether(t *testing.T) {
+	everyISA(t, func(t *testing.T, c *Context, k *Kernels) {
+		g := c.NewGraph()
+		defer func() { require.NoError(t, g.Close()) }()
+		const rows, in, stride = 19, 64, 60
+		first, second := randomLayers(g, 17, in, 1), randomLayers(g, 33, in, 2)
+		for i := range first {
+			a, b := &first[i], &second[(i+5)%len(second)]
+			x, before := random(3, rows*in), random(4, rows*stride)
+			p := NewProgram()
+			y := p.Output(rows * stride)
+			from := p.Register(rows * in)
+			load(g, p, from, x, rows)
+			load(g, p, y, before, rows)
+			rowsIn := p.Input(rows, in, true, false)
+			p.Arrange(rowsIn, from, Arrange{})
+			p.Linear(Linear{Weight: a.packed, X: rowsIn, Dst: y, Offset: 2, Stride: stride, Add: true},
+				Linear{Weight: b.packed, X: rowsIn, Dst: y, Offset: 20, Stride: stride})
+			got := g.Run(k, p)[0]
+
+			inputs, want := g.FromFloat32s(x, rows, in), g.FromFloat32s(before, rows, stride)
+			some := func(from, to int) Array { return g.Slice(want, []int{0, from}, []int{rows, to}) }
+			product := func(l *layer) Array { return g.MatMul(inputs, g.Transpose(l.dense, 1, 0)) }
+			want = g.Concatenate(1, some(0, 2), g.Add(some(2, 19), product(a)), some(19, 20), product(b), some(53, stride))
+			wantValues, err := g.Float32s(want)
+			require.NoError(t, err)
+			gotValues, err := g.Float32s(got)
+			require.NoError(t, err)
+			require.Less(t, rms(gotValues, wantValues), 2e-6, "%s and %s", a.name, b.name)
+			for at := range wantValues {
+				if column := at % stride; column < 2 || column == 19 || column >= 53 {
+					require.Equal(t, before[at], gotValues[at], "column %d", column)
+				}
+			}
+		}
+	})
+}
+
 // arranged returns what a linear layer with the identity as its weight sees.
 func arranged(t *testing.T, g *Graph, k *Kernels, x []float32, rows, width, n int, a Arrange, integers bool) []float32 {
 	t.Helper()
@@ -208,11 +275,7 @@ func arranged(t *testing.T, g *Graph, k *Kernels, x []float32, rows, width, n in
 	p := NewProgram()
 	y := p.Output(rows * n)
 	from := p.Register(rows * width)
-	all := make([]int32, rows)
-	for i := range all {
-		all[i] = int32(i)
-	}
-	p.Lookup(from, g.Pack(asBytes(x), Float32, rows, width), p.Ints(all), rows)
+	load(g, p, from, x, rows)
 	in := p.Input(rows, n, !integers, integers)
 	p.Arrange(in, from, a)
 	p.Linear(Linear{Weight: weight, X: in, Dst: y, Stride: n})
