@@ -12,7 +12,7 @@ ifeq ($(shell uname -s),Darwin)
 LDFLAGS  := -ldflags "-extldflags '-Wl,-rpath,@loader_path/../.mlx/current/mlx/lib'"
 endif
 
-.PHONY: serve test build dist lint bench mlx fuzz clean help
+.PHONY: serve test build dist lint bench mlx fuzz sanitize clean help
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -43,6 +43,9 @@ bench: build ## the load benchmarks of benchmarks/README.md
 
 fuzz: ## every fuzz target for FUZZTIME (default 1m)
 	bash tests/fuzz.sh $(or $(FUZZTIME),1m)
+
+sanitize: ## the CPU kernels and their threads under AddressSanitizer, UBSan and ThreadSanitizer, without MLX; ROUNDS (default 40) cases of each
+	bash tests/kernels/sanitize.sh $(or $(ROUNDS),40)
 
 mlx: ## fetch the pinned MLX wheel into .mlx
 	@bash mlx/fetch.sh
