@@ -41,7 +41,7 @@ func TestAgentsCanBeLookedAfter(t *testing.T) {
 	file := call(t, "GET", s.URL+"/v1/agents/agent-2/export", nil, http.StatusOK)
 	require.Contains(t, string(call(t, "GET", s.URL+"/v1/agents", nil, http.StatusOK)), "agent-1b")
 	call(t, "GET", s.URL+"/v1/agents/nobody", nil, http.StatusNotFound)
-	call(t, "POST", s.URL+"/v1/agents/import?id=agent-2", file, http.StatusBadRequest) // it is there already
+	call(t, "POST", s.URL+"/v1/agents/import?id=agent-2", file, http.StatusConflict) // it is there already
 
 	other := troupetest.Start(t) // knows nothing
 	cold := everyone(t, other.URL, questions)
