@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
 
 	"troupe/benchmarks/harness"
 )
@@ -62,7 +63,7 @@ func run() (failed error) {
 		defer func() { failed = errors.Join(failed, file.Close()) }()
 		w = io.MultiWriter(os.Stdout, file)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	fmt.Fprintln(w, harness.Machine())
 	fmt.Fprintln(w, strings.Join(os.Args, " "))
