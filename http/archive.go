@@ -19,7 +19,8 @@ import (
 type Archive interface {
 	// Export writes what is on disk of an agent. An unknown agent is an error of kind Unknown, before anything is written.
 	Export(ctx context.Context, id string, w io.Writer) error
-	// Import reads what Export wrote and keeps it on disk as the agent id, which is not there yet. A file that is not whole is an error of kind Invalid and leaves nothing behind.
+	// Import reads what Export wrote and keeps it on disk as the agent id, which is not there yet. A file that is not whole is an error of kind Invalid and
+	// leaves nothing behind.
 	Import(ctx context.Context, id string, r io.Reader) error
 }
 
@@ -85,6 +86,10 @@ func (s *Server) importAgent(c *fiber.Ctx, v *service) error {
 	// What the server knows of an agent would replace the import with the next save.
 	switch _, err := v.agents.Agent(s.ctx, id); {
 	case err == nil:
+		// A client that still sends might not see the answer before its connection is gone.
+		if _, err := io.Copy(io.Discard, s.bodyReader(c)); err != nil {
+			return err
+		}
 		return runtime.Errorf(runtime.Conflict, "there is an agent %s already: delete it first, or import as another one", textOf(clientID(id)))
 	case runtime.KindOf(err) != runtime.Unknown:
 		return err

@@ -15,15 +15,16 @@ import (
 )
 
 type chatCmd struct {
-	URL   string `default:"http://127.0.0.1:8000" help:"The server to talk to (${default})."`
-	Agent string `placeholder:"ID" help:"Id of the agent, whose cache the server keeps between turns; a new one by default."`
+	URL    string `default:"http://127.0.0.1:8000" help:"The server to talk to (${default})."`
+	APIKey secret `name:"api-key" env:"TROUPE_API_KEY" placeholder:"KEY" help:"API key, if the server has any."`
+	Agent  string `placeholder:"ID" help:"Id of the agent, whose cache the server keeps between turns; a new one by default."`
 }
 
 const chatHelp = `/new begins a new conversation, /quit ends. Ctrl-C stops an answer.`
 
 // Run talks until stdin ends or /quit. The conversation is kept here, since the API has no memory; the agent id lets the server find its cache of it.
 func (c *chatCmd) Run(con *console) error {
-	client := &chatClient{url: strings.TrimRight(c.URL, "/"), agent: c.Agent}
+	client := &chatClient{url: strings.TrimRight(c.URL, "/"), agent: c.Agent, key: string(c.APIKey)}
 	if client.agent == "" {
 		client.agent = newAgent()
 	}

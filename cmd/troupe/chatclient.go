@@ -16,6 +16,7 @@ import (
 // chatClient is one conversation over the OpenAI dialect.
 type chatClient struct {
 	url, agent string
+	key        string // "": none
 	model      string
 	messages   []chatMessage
 }
@@ -115,6 +116,9 @@ func (c *chatClient) do(ctx context.Context, method, path string, body []byte) (
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("X-Agent-ID", c.agent)
+	if c.key != "" {
+		req.Header.Set("X-Api-Key", c.key)
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("no answer from the server; is `troupe serve` running? %w", err)
@@ -122,11 +126,16 @@ func (c *chatClient) do(ctx context.Context, method, path string, body []byte) (
 	if resp.StatusCode == http.StatusOK {
 		return resp, nil
 	}
+	return nil, refusal(resp)
+}
+
+// refusal closes an answer that is none and returns the server's message as an error.
+func refusal(resp *http.Response) error {
 	defer func() { _ = resp.Body.Close() }()
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	var refused chunk
 	if json.Unmarshal(text, &refused) == nil && refused.Error != nil {
-		return nil, fmt.Errorf("%s (status %d)", refused.Error.Message, resp.StatusCode)
+		return fmt.Errorf("%s (status %d)", refused.Error.Message, resp.StatusCode)
 	}
-	return nil, fmt.Errorf("the server answered %s", resp.Status)
+	return fmt.Errorf("the server answered %s", resp.Status)
 }

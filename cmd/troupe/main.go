@@ -14,6 +14,7 @@ type commands struct {
 	Serve    serveCmd    `cmd:"" help:"Serve a model over HTTP."`
 	Chat     chatCmd     `cmd:"" help:"Talk to a running server in the terminal."`
 	Health   healthCmd   `cmd:"" help:"Ask a running server how it is; the exit status tells."`
+	Agents   agentsCmd   `cmd:"" help:"Look after the agents of a running server."`
 	Models   modelsCmd   `cmd:"" help:"Look at model folders."`
 	Tokenize tokenizeCmd `cmd:"" help:"Print the token ids of the text on stdin as JSON."`
 	Render   renderCmd   `cmd:"" help:"Print the prompt that a chat request on stdin becomes."`
