@@ -52,6 +52,7 @@ if [ "$(uname -s)" = Linux ]; then
   ! readelf -d bin/troupe | grep -E 'R(UN)?PATH' | grep -v '\[\$ORIGIN/../lib/mlx/lib\]' || fail "the binary has a run path into the checkout"
 fi
 env -i ./bin/troupe version
+: >"$work/log"
 env -i ./bin/troupe serve --listen 127.0.0.1:0 --data "$work/data" --log-format json 2>"$work/log" &
 server=$!
 until grep -q '"msg":"ready"' "$work/log"; do
