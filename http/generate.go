@@ -32,6 +32,14 @@ type generation struct {
 	stream    stream
 	started   *actors.Event // the first event, if it came before the first ping
 	meter     meter
+	missed    func(actors.Miss) string // what X-Cache-Miss says of a miss
+}
+
+// explain tells why the prompt was not cached further, if there is a reason.
+func (g *generation) explain(c *fiber.Ctx, m actors.Miss) {
+	if why := g.missed(m); why != "" {
+		c.Set("X-Cache-Miss", why)
+	}
 }
 
 // handle makes the handler of a dialect's generating endpoint.
@@ -67,6 +75,7 @@ func (s *Server) handle(d dialect) fiber.Handler {
 			if out.Err != nil {
 				return because(ctx, out.Err)
 			}
+			g.explain(c, out.Miss)
 			return sendJSON(c, fiber.StatusOK, d.answer(g, text, out))
 		}
 
@@ -75,6 +84,9 @@ func (s *Server) handle(d dialect) fiber.Handler {
 			ping.Stop()
 			s.report(g, out)
 			return because(ctx, out.Err)
+		}
+		if g.started != nil {
+			g.explain(c, g.started.Miss)
 		}
 		c.Set(fiber.HeaderContentType, "text/event-stream; charset=utf-8")
 		c.Set(fiber.HeaderCacheControl, "no-cache")
@@ -140,6 +152,7 @@ func (s *Server) admit(ctx context.Context, c *fiber.Ctx, d dialect, v *service,
 		return nil, err
 	}
 	r.Agent, g.tokens = internalID(g.owner, g.agent), len(r.Prompt)
+	g.missed = func(m actors.Miss) string { return v.cacheMiss(ctx, in, r.Prompt, m) }
 	g.pseudonym = runtime.Pseudonym(r.Agent)
 	g.clipped = v.model.Context-g.tokens < in.maxTokens
 	g.meter = meter{metrics: s.metrics, now: s.now, model: g.served, prompt: g.tokens, came: g.created}
