@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -106,6 +107,24 @@ func TestTwentyComeBackAtOnce(t *testing.T) {
 	st := stats(t, s)
 	require.EqualValues(t, agents, st.Restores)
 	require.EqualValues(t, (common/16+agents*2)*64, st.RestoredBytes)
+}
+
+// The clock goes on by a millisecond whenever it is asked, so that whatever was measured took some time.
+func TestTheTimeOnDiskIsCounted(t *testing.T) {
+	var clock atomic.Int64
+	store, o := storetest.NewFake(), enginetest.Options{Blocks: 40}
+	config := actors.Config{Store: store, Now: func() time.Time { return time.UnixMilli(clock.Add(1)) }}
+	s := start(t, o, config)
+	p := words(rand.New(rand.NewPCG(1, 9)), 33*16)
+	ask(t, s, "a", p, 1)
+	ask(t, s, "b", words(rand.New(rand.NewPCG(2, 9)), 33*16), 1) // "a" is saved to make room
+	require.EqualValues(t, 1, stats(t, s).Hibernations)
+	require.Zero(t, stats(t, s).RestoreTime)
+	ask(t, s, "a", append(p, 1, 2, 3), 1)
+	st := stats(t, s)
+	require.EqualValues(t, 1, st.Restores)
+	require.GreaterOrEqual(t, st.SaveTime, time.Millisecond)
+	require.GreaterOrEqual(t, st.RestoreTime, time.Millisecond)
 }
 
 // What another model knew is not used, and is there again when that model is.

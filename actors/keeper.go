@@ -121,7 +121,7 @@ func (k *keeper) guarded(f func() error) (err error) {
 }
 
 func (k *keeper) save(m *save) *saved {
-	out := &saved{job: m.job}
+	out, began := &saved{job: m.job}, k.Now()
 	buffer := make([]byte, k.info.BlockBytes)
 	out.err = k.guarded(func() error {
 		return k.Store.Save(m.manifest, func(i int) ([]byte, error) {
@@ -132,6 +132,7 @@ func (k *keeper) save(m *save) *saved {
 			return buffer, nil
 		})
 	})
+	out.took = k.Now().Sub(began)
 	return out
 }
 
@@ -157,7 +158,7 @@ func (k *keeper) seek(m *seek) *found {
 }
 
 func (k *keeper) load(m *load) *loaded {
-	out := &loaded{job: m.job}
+	out, began := &loaded{job: m.job}, k.Now()
 	out.err = k.guarded(func() error {
 		for i, key := range m.keys {
 			data, err := k.Store.Block(key)
@@ -174,5 +175,6 @@ func (k *keeper) load(m *load) *loaded {
 		}
 		return nil
 	})
+	out.took = k.Now().Sub(began)
 	return out
 }

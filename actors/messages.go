@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -209,6 +210,7 @@ type save struct {
 type saved struct {
 	job   uint64
 	bytes int64
+	took  time.Duration
 	err   error
 }
 
@@ -236,9 +238,10 @@ type load struct {
 
 // loaded: keeper -> pool: the first n blocks are read. The others are not, because of err.
 type loaded struct {
-	job uint64
-	n   int
-	err error
+	job  uint64
+	n    int
+	took time.Duration
+	err  error
 }
 
 // amend: pool -> keeper: do this to what is on disk.

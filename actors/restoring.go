@@ -135,6 +135,7 @@ func (p *pool) loaded(ctx actor.Context, m *loaded) {
 		j.ticket.miss = Miss{Position: length, Why: MissDamaged}
 		s.diskBlocks = 0 // it is not there as a whole
 	}
+	p.stats.RestoreTime += m.took
 	p.stats.RestoredBytes += uint64(m.n) * uint64(p.info.BlockBytes)
 	keep := (length + bt - 1) / bt
 	p.ledger.Drop(j.held[keep:], true)

@@ -158,6 +158,7 @@ func (p *pool) saved(ctx actor.Context, m *saved) {
 	j := p.finish(m.job)
 	s := j.seat
 	p.ledger.Drop(j.held, true)
+	p.stats.SaveTime += m.took
 	p.stats.SavedBytes += uint64(m.bytes)
 	if m.err != nil {
 		p.storeFailed("save", s.name, m.err)

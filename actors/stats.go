@@ -26,13 +26,15 @@ type Stats struct {
 	Forgotten   uint64 // idle agents whose blocks others needed and that are not on disk
 	Evicted     uint64 // cached blocks of nobody that others needed
 
-	Hits, Misses  uint64 // prompt tokens that were found, and that were computed
-	Realigned     uint64 // prompts that went on from what their agent knew although they were tokenised differently
-	Hibernations  uint64 // agents that were let go and are on disk
-	Restores      uint64 // agents that came back from there
-	SavedBytes    uint64 // of blocks written to the store
-	RestoredBytes uint64 // and read from it
-	StoreErrors   uint64 // that the store failed
+	Hits, Misses  uint64        // prompt tokens that were found, and that were computed
+	Realigned     uint64        // prompts that went on from what their agent knew although they were tokenised differently
+	Hibernations  uint64        // agents that were let go and are on disk
+	Restores      uint64        // agents that came back from there
+	SavedBytes    uint64        // of blocks written to the store
+	RestoredBytes uint64        // and read from it
+	SaveTime      time.Duration // that saves took, in sum
+	RestoreTime   time.Duration // that reading blocks took, in sum
+	StoreErrors   uint64        // that the store failed
 
 	// Messages that wait for an actor. They grow when it cannot keep up.
 	PoolMail, BatcherMail, KeeperMail int

@@ -100,6 +100,8 @@ func newSystemCollector(s *Server) *systemCollector {
 	add(counter, "troupe_restores_total", "Agents that came back from the disk.", none, func(s *actors.Stats) float64 { return float64(s.Restores) })
 	add(counter, "troupe_saved_bytes_total", "Bytes of blocks written to the disk.", none, func(s *actors.Stats) float64 { return float64(s.SavedBytes) })
 	add(counter, "troupe_restored_bytes_total", "Bytes of blocks read from the disk.", none, func(s *actors.Stats) float64 { return float64(s.RestoredBytes) })
+	add(counter, "troupe_save_seconds_total", "Time that saves took, in sum.", none, func(s *actors.Stats) float64 { return s.SaveTime.Seconds() })
+	add(counter, "troupe_restore_seconds_total", "Time that reading blocks from the disk took, in sum.", none, func(s *actors.Stats) float64 { return s.RestoreTime.Seconds() })
 	add(counter, "troupe_store_errors_total", "Failures of the disk tier.", none, func(s *actors.Stats) float64 { return float64(s.StoreErrors) })
 	add(counter, "troupe_failed_steps_total", "Steps that the engine failed on.", none, func(s *actors.Stats) float64 { return float64(s.FailedSteps) })
 	add(counter, "troupe_prefilled_tokens_total", "Prompt tokens that were computed.", none, func(s *actors.Stats) float64 { return float64(s.Prefilled) })
