@@ -1,0 +1,66 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"troupe/tests/troupetest"
+)
+
+// TestTwentyAgentsShareOneBeginning sends twenty agents with the same long beginning at once. It is computed once, and everybody gets the tokens of a server
+// that has it all to itself.
+func TestTwentyAgentsShareOneBeginning(t *testing.T) {
+	const n, block = 20, 32
+	beginning := strings.Repeat("You are one of many. Be short, and keep to what you were told. ", 60)
+	talks := make([]troupetest.Request, n)
+	for i := range talks {
+		talks[i] = troupetest.Request{MaxTokens: 16, Messages: []troupetest.Message{
+			{Role: "system", Content: beginning}, {Role: "user", Content: fmt.Sprintf("The code word is %s-%d.", words[i%len(words)], 31+i)}}}
+	}
+	s := troupetest.Start(t)
+	answers := everyone(t, s.URL, talks)
+	s.Stop()
+	require.Equal(t, n, savedAgents(t, s.Data))
+
+	computed := 0
+	for i, a := range answers {
+		require.Greater(t, a.Usage.Prompt, 20*block, "agent %d: the beginning is too short for this test", i)
+		computed += a.Usage.Prompt - a.Usage.Details.Cached
+	}
+	require.Less(t, computed, answers[0].Usage.Prompt+n*3*block, "tokens computed by all: the beginning once, and for each its own")
+
+	for i := range 3 {
+		alone := troupetest.Start(t)
+		cold := everyoneFrom(t, alone.URL, i, talks[i:i+1])[0]
+		require.Zero(t, cold.Usage.Details.Cached)
+		require.Equal(t, cold.Text, answers[i].Text, "agent %d", i)
+		alone.Stop()
+	}
+}
+
+// TestPausedAgentsGoOn lets more agents speak than the pool can hold to their ends: some are paused to disk, and all say what they would have said alone.
+func TestPausedAgentsGoOn(t *testing.T) {
+	const n = 6
+	talks := make([]troupetest.Request, n)
+	for i := range talks {
+		talks[i] = troupetest.Request{
+			MaxTokens: 200, IgnoreEOS: true,
+			Messages: troupetest.User(fmt.Sprintf("Tell me about %s number %d.", strings.ToLower(words[i]), i)),
+		}
+	}
+	s := troupetest.Start(t, "--kv-memory", "1MiB") // 512 tokens for 6 × 200 and more
+	answers := everyone(t, s.URL, talks)
+	metrics := string(call(t, "GET", s.URL+"/metrics", nil, http.StatusOK))
+	s.Stop()
+	require.Regexp(t, `(?m)^vllm:num_preemptions_total\{.*\} [1-9]`, metrics, "nobody was paused: the pool is too large for this test")
+	roomy := troupetest.Start(t)
+	for i, cold := range everyone(t, roomy.URL, talks) {
+		require.Equal(t, cold.Text, answers[i].Text, "agent %d", i)
+		require.Equal(t, 200, answers[i].Usage.Completion)
+	}
+	roomy.Stop()
+}
