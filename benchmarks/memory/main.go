@@ -13,7 +13,6 @@ import (
 	"io/fs"
 	"log"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -42,45 +41,41 @@ func run(ctx context.Context, binary, model, lengths string, args []string) erro
 		return err
 	}
 	defer func() { _ = os.RemoveAll(data) }()
-	server, err := harness.StartTroupe(ctx, binary, append([]string{"--model", model, "--data", data, "--idle-save", "1h"}, args...)...)
-	if err != nil {
-		return err
-	}
 	fmt.Printf("%s\n%s %s\n\n", harness.Machine(), model, strings.Join(args, " "))
-	fmt.Printf("%7s %10s %10s %8s %10s %8s %10s %8s %8s\n", "tokens", "computed", "page cache", "× faster", "from disk", "× faster", "raw read", "cached ÷", "disk ÷")
-	m := &memory{client: harness.NewClient(server.URL, 1), data: data}
+	fmt.Printf("%7s %10s %10s %8s %10s %8s %10s %10s %8s %8s\n", "tokens", "computed", "page cache", "× faster", "from disk", "× faster", "raw cached", "raw disk", "cached ÷", "disk ÷")
+	m := &memory{data: data, start: func() (*harness.Process, error) {
+		return harness.StartTroupe(ctx, binary, append([]string{"--model", model, "--data", data}, args...)...)
+	}}
 	for _, word := range strings.Split(lengths, ",") {
 		n, err := strconv.Atoi(word)
 		if err == nil {
 			err = m.measure(ctx, n)
 		}
 		if err != nil {
-			return errors.Join(err, server.Stop())
+			return err
 		}
 	}
-	return server.Stop()
+	return nil
 }
 
 type memory struct {
-	client *harness.Client
-	data   string
+	data  string
+	start func() (*harness.Process, error)
 }
 
-// measure computes a context of n tokens, hibernates it, and brings it back with the pages of its files in memory, and without.
+// measure computes a context of n tokens and brings it back after a restart, with the pages of its files in memory, and without. Only a restart makes sure
+// that nothing of it is left in the pool.
 func (m *memory) measure(ctx context.Context, n int) error {
 	text := make([]byte, n)
 	for i := range text {
 		text[i] = byte('a' + rand.IntN(26))
 	}
 	job := harness.Job{Agent: fmt.Sprintf("agent-%d", n), Prompt: string(text), Tokens: 1}
-	computed, err := m.ask(ctx, job, false)
+	computed, err := m.ask(ctx, job, false, false)
 	if err != nil {
 		return err
 	}
-	if err := m.post(ctx, job.Agent, "hibernate"); err != nil {
-		return err
-	}
-	warm, err := m.ask(ctx, job, true)
+	warm, err := m.ask(ctx, job, true, false)
 	if err != nil {
 		return err
 	}
@@ -89,11 +84,8 @@ func (m *memory) measure(ctx context.Context, n int) error {
 		return err
 	}
 	cold, rawCold := time.Duration(0), time.Duration(0)
-	if err := m.post(ctx, job.Agent, "hibernate"); err != nil {
-		return err
-	}
 	if dropPages() {
-		if cold, err = m.ask(ctx, job, true); err != nil {
+		if cold, err = m.ask(ctx, job, true, true); err != nil {
 			return err
 		}
 		dropPages()
@@ -107,47 +99,31 @@ func (m *memory) measure(ctx context.Context, n int) error {
 		}
 		return fmt.Sprintf("%.2f", a.Seconds()/b.Seconds())
 	}
-	fmt.Printf("%7d %10v %10v %8s %10v %8s %10v %8s %8s  (%d MiB)\n", n, harness.Short(computed), harness.Short(warm), ratio(computed, warm),
-		harness.Short(cold), ratio(computed, cold), harness.Short(rawWarm), ratio(warm, rawWarm), ratio(cold, rawCold), bytes>>20)
-	return m.remove(ctx, job.Agent)
+	fmt.Printf("%7d %10v %10v %8s %10v %8s %10v %10v %8s %8s  (%d MiB)\n", n, harness.Short(computed), harness.Short(warm), ratio(computed, warm),
+		harness.Short(cold), ratio(computed, cold), harness.Short(rawWarm), harness.Short(rawCold), ratio(warm, rawWarm), ratio(cold, rawCold), bytes>>20)
+	return os.RemoveAll(filepath.Join(m.data, "agents")) // the next length counts its own blocks only: the next start removes those that nobody names
 }
 
-// ask returns the time to the first token, and wants a context that was computed or that came from the cache.
-func (m *memory) ask(ctx context.Context, job harness.Job, cached bool) (time.Duration, error) {
-	s := m.client.Do(ctx, job)
-	if s.Err != nil {
-		return 0, s.Err
+// ask returns the time to the first token on a server that has just started, and wants a context that was computed or that came from the disk.
+func (m *memory) ask(ctx context.Context, job harness.Job, saved, drop bool) (time.Duration, error) {
+	server, err := m.start()
+	if err != nil {
+		return 0, err
+	}
+	client := harness.NewClient(server.URL, 1)
+	hello := client.Do(ctx, harness.Job{Agent: "warm-up", Prompt: "0123456789", Tokens: 1}) // the first step allocates
+	if drop {
+		dropPages()
+	}
+	s := client.Do(ctx, job)
+	if err := errors.Join(hello.Err, s.Err, server.Stop()); err != nil {
+		return 0, err
 	}
 	const block = 32
-	if least := s.Prompt - block; cached && s.Cached.Tokens < least || !cached && s.Cached.Tokens > block {
+	if least := s.Prompt - block; saved && s.Cached.Tokens < least || !saved && s.Cached.Tokens > 0 {
 		return 0, fmt.Errorf("%d of %d tokens were cached", s.Cached.Tokens, s.Prompt)
 	}
 	return s.First(), nil
-}
-
-func (m *memory) post(ctx context.Context, agent, what string) error {
-	return m.call(ctx, http.MethodPost, agent+"/"+what)
-}
-
-func (m *memory) remove(ctx context.Context, agent string) error {
-	return m.call(ctx, http.MethodDelete, agent)
-}
-
-func (m *memory) call(ctx context.Context, method, path string) error {
-	r, err := http.NewRequestWithContext(ctx, method, m.client.URL+"/v1/agents/"+path, nil)
-	if err != nil {
-		return err
-	}
-	answer, err := m.client.HTTP.Do(r)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = answer.Body.Close() }()
-	body, err := io.ReadAll(answer.Body)
-	if err == nil && answer.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s %s: status %d: %s", method, path, answer.StatusCode, body)
-	}
-	return err
 }
 
 // read reads the files of all saved blocks, one after the other, and returns how long that took and how many bytes they have.
