@@ -64,7 +64,7 @@ func TestBadInputHarmsNobody(t *testing.T) {
 	t.Run("a body of 100 MB", func(t *testing.T) { hugeBody(t, s.URL) })
 	t.Run("half a header and silence", func(t *testing.T) { dial(t, s.URL, "POST /v1/messages HT") })
 	t.Run("half a body and silence", func(t *testing.T) {
-		dial(t, s.URL, "POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+		dial(t, s.URL, "POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{")
 	})
 	t.Run("a half-closed socket", func(t *testing.T) { halfClosed(t, s.URL) })
 	t.Run("unusual but fine", func(t *testing.T) { fine(t, s.URL) })
@@ -107,7 +107,7 @@ func errorBody(t *testing.T, path string, text []byte, says string) {
 
 // hugeBody sends until the server has answered and hangs up.
 func hugeBody(t *testing.T, url string) {
-	conn := dial(t, url, "POST /v1/messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 104857600\r\n\r\n")
+	conn := dial(t, url, "POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 104857600\r\n\r\n")
 	go func() {
 		_, _ = io.CopyN(conn, endless('x'), 100<<20) // fails when the server has had enough
 	}()
@@ -132,7 +132,7 @@ func (e endless) Read(p []byte) (int, error) {
 // halfClosed asks and shuts its writing side down, which the server takes for leaving: no answer of status 200 comes.
 func halfClosed(t *testing.T, url string) {
 	body := `{"max_tokens":500,"ignore_eos":true,` + hello + `}`
-	conn := dial(t, url, fmt.Sprintf("POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(body), body))
+	conn := dial(t, url, fmt.Sprintf("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", len(body), body))
 	require.NoError(t, conn.CloseWrite())
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	require.NoError(t, err)
