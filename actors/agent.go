@@ -214,8 +214,11 @@ func (a *agent) keys(n int) []runtime.BlockKey {
 	return j.keys[: n/a.info.BlockTokens : n/a.info.BlockTokens]
 }
 
-// keeps reports whether the history of a request that ended like this is worth keeping: the client left or got its answer.
-func keeps(err error) bool { return err == nil || isContext(err) }
+// keeps reports whether the history of a request that ended like this is worth keeping: the client left or got its answer, or the server had no time to
+// finish it.
+func keeps(err error) bool {
+	return err == nil || isContext(err) || runtime.KindOf(err) == runtime.Draining
+}
 
 // fail ends the request of an instance that panicked. If the lease is lent, the next instance will send it home.
 func (a *agent) fail(ctx actor.Context) {
