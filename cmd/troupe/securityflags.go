@@ -48,7 +48,7 @@ func (s secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // maxKeyFile is far more than keys take.
 const maxKeyFile = 1 << 20
 
-// apply puts the settings into the server's, and checks them.
+// apply puts the settings into the server's, and checks all that are there by then.
 func (f *securityFlags) apply(cfg *http.Config) error {
 	for _, key := range f.APIKey {
 		cfg.APIKeys = append(cfg.APIKeys, string(key))

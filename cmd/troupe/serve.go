@@ -82,10 +82,11 @@ func (c *serveCmd) serve(ctx context.Context, stop func(), con *console) (failed
 	if err != nil {
 		return err
 	}
-	settings := http.Config{Logger: log, StrictModels: c.StrictModels}
-	if err := errors.Join(c.apply(&settings), c.limit(&settings)); err != nil {
+	settings, err := c.settings()
+	if err != nil {
 		return err
 	}
+	settings.Logger = log
 	listener, err := c.listen(c.Listen, &settings)
 	if err != nil {
 		return err
@@ -110,6 +111,12 @@ func (c *serveCmd) serve(ctx context.Context, stop func(), con *console) (failed
 		stop()
 	}
 	return c.finish(server, system, time.After(c.DrainDelay), log)
+}
+
+// settings are those of the HTTP server, checked. They come with the error too, as far as they are known.
+func (c *serveCmd) settings() (http.Config, error) {
+	cfg := http.Config{StrictModels: c.StrictModels}
+	return cfg, errors.Join(c.limit(&cfg), c.apply(&cfg))
 }
 
 // start loads the weights and starts the actors. The system owns the engine.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"troupe/http"
 	"troupe/mlx"
 )
 
@@ -30,8 +29,7 @@ func (c *serveCmd) check(con *console) error {
 	if err != nil {
 		return err
 	}
-	var settings http.Config
-	errSettings := errors.Join(c.apply(&settings), c.limit(&settings))
+	settings, errSettings := c.settings()
 	listen, _, errListen := c.resolve(c.Listen, &settings)
 	data, errData := dataPath(c.Data)
 	t, unfit := c.fit(folder)
