@@ -278,34 +278,9 @@ func (f *serverFlags) ask(method, path string, body io.Reader) ([]byte, error) {
 	return readAnswer(answer)
 }
 
-// readAnswer reads an answer to its end, without the newline behind it.
-func readAnswer(answer *http.Response) ([]byte, error) {
-	defer func() { _ = answer.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, 64<<20))
-	if err != nil {
-		return nil, fmt.Errorf("the answer broke off: %w", err)
-	}
-	return []byte(strings.TrimRight(string(body), "\n")), nil
-}
-
 // send sends a request. A status other than 200 is an error with the server's message.
 func (f *serverFlags) send(method, path string, body io.Reader, admin secret) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(context.Background(), method, strings.TrimRight(f.URL, "/")+path, body)
-	if err != nil {
-		return nil, fmt.Errorf("bad --url: %w", err)
-	}
-	if f.APIKey != "" {
-		req.Header.Set("X-Api-Key", string(f.APIKey))
-	}
-	if admin != "" {
-		req.Header.Set("X-Admin-Key", string(admin))
-	}
-	answer, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("no answer from the server; is `troupe serve` running? %w", err)
-	}
-	if answer.StatusCode == http.StatusOK {
-		return answer, nil
-	}
-	return nil, refusal(answer)
+	return accepted(request(context.Background(), method, f.URL, path, body, http.Header{
+		"X-Api-Key": {string(f.APIKey)}, "X-Admin-Key": {string(admin)},
+	}))
 }

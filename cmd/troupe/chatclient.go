@@ -110,32 +110,7 @@ func readChunks(r io.Reader, show func(string)) error {
 
 // do sends a request. A status other than 200 is an error with the server's message.
 func (c *chatClient) do(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, c.url+path, bytes.NewReader(body))
-	if err != nil {
-		return nil, fmt.Errorf("bad --url: %w", err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("X-Agent-ID", c.agent)
-	if c.key != "" {
-		req.Header.Set("X-Api-Key", c.key)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("no answer from the server; is `troupe serve` running? %w", err)
-	}
-	if resp.StatusCode == http.StatusOK {
-		return resp, nil
-	}
-	return nil, refusal(resp)
-}
-
-// refusal closes an answer that is none and returns the server's message as an error.
-func refusal(resp *http.Response) error {
-	defer func() { _ = resp.Body.Close() }()
-	text, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-	var refused chunk
-	if json.Unmarshal(text, &refused) == nil && refused.Error != nil {
-		return fmt.Errorf("%s (status %d)", refused.Error.Message, resp.StatusCode)
-	}
-	return fmt.Errorf("the server answered %s", resp.Status)
+	return accepted(request(ctx, method, c.url, path, bytes.NewReader(body), http.Header{
+		"Content-Type": {"application/json"}, "X-Agent-Id": {c.agent}, "X-Api-Key": {c.key},
+	}))
 }

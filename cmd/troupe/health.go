@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -23,18 +22,13 @@ func (c *healthCmd) Run(con *console) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), c.Timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(c.URL, "/")+path, nil)
+	resp, err := request(ctx, http.MethodGet, c.URL, path, nil, nil)
 	if err != nil {
-		return fmt.Errorf("bad --url: %w", err)
+		return err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	body, err := readAnswer(resp)
 	if err != nil {
-		return fmt.Errorf("no answer from the server; is `troupe serve` running? %w", err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-	if err != nil {
-		return fmt.Errorf("the answer broke off: %w", err)
+		return err
 	}
 	text := printable(strings.TrimSpace(string(body)))
 	if resp.StatusCode != http.StatusOK {
