@@ -36,3 +36,17 @@ func Chain(tag string, blockTokens int, tokens []int32, known []BlockKey) []Bloc
 	}
 	return keys
 }
+
+// Keys is Chain with the key of the last, partial block, if there is one.
+func Keys(tag string, blockTokens int, tokens []int32, known []BlockKey) []BlockKey {
+	keys := Chain(tag, blockTokens, tokens, known)
+	full := len(keys)
+	if full*blockTokens == len(tokens) {
+		return keys
+	}
+	var before BlockKey
+	if full > 0 {
+		before = keys[full-1]
+	}
+	return append(keys[:full:full], NextKey(tag, before, tokens[full*blockTokens:]))
+}
