@@ -91,6 +91,7 @@ func TestHibernateAndComeBack(t *testing.T) {
 	wantKind(t, runtime.Unknown, s.Delete(ctx, "b", true))
 	wantKind(t, runtime.Unknown, s.Pin(ctx, "b", true))
 	wantKind(t, runtime.Unknown, s.Fork(ctx, "b", "c"))
+	require.Zero(t, stats(t, s).StoreErrors, "an agent that is not there is no failure of the store")
 
 	without := start(t, enginetest.Options{}, actors.Config{})
 	ask(t, without, "a", p, 5)

@@ -170,6 +170,12 @@ func (p *pool) saved(ctx actor.Context, m *saved) {
 	p.afterJob(ctx, s)
 }
 
+// refused reports whether what somebody wanted of an agent on disk cannot be done, which is no failure of the store.
+func refused(err error) bool {
+	kind := runtime.KindOf(err)
+	return kind == runtime.Unknown || kind == runtime.Invalid
+}
+
 func (p *pool) storeFailed(what, name string, err error) {
 	p.stats.StoreErrors++
 	p.Logger.Error("the store failed", slog.String("on", what), slog.String("agent", runtime.Pseudonym(name)), slog.Any("error", err))
@@ -284,7 +290,7 @@ func (p *pool) amend(ctx actor.Context, s *seat, do func(runtime.Store) error, d
 
 func (p *pool) amended(ctx actor.Context, m *amended) {
 	j := p.finish(m.job)
-	if m.err != nil {
+	if m.err != nil && !refused(m.err) {
 		name := ""
 		if j.seat != nil {
 			name = j.seat.name
