@@ -37,10 +37,7 @@ func (s *System) Agent(ctx context.Context, id string) (AgentInfo, error) {
 }
 
 func unknownAgent(id string) error {
-	_, name, owned := strings.Cut(id, "/")
-	if !owned {
-		name = id
-	}
+	_, name := runtime.SplitAgent(id)
 	return runtime.Errorf(runtime.Unknown, "there is no agent %q", name)
 }
 

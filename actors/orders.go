@@ -94,7 +94,8 @@ func (p *pool) order(ctx actor.Context, o *order) {
 }
 
 func errRunning(id string) error {
-	e := runtime.Errorf(runtime.Busy, "agent %q answers a request", id)
+	_, name := runtime.SplitAgent(id)
+	e := runtime.Errorf(runtime.Busy, "agent %q answers a request", name)
 	e.RetryAfter = time.Second
 	return e
 }
@@ -212,7 +213,8 @@ func (p *pool) deleteOrder(ctx actor.Context, s *seat, o *order) {
 
 // forkOrder makes sure that the new agent is not there yet, and then forks in the pool or, if the old one is not there, on disk.
 func (p *pool) forkOrder(ctx actor.Context, s *seat, o *order) {
-	exists := runtime.Errorf(runtime.Invalid, "agent %q is there already", o.to)
+	_, name := runtime.SplitAgent(o.to)
+	exists := runtime.Errorf(runtime.Invalid, "agent %q is there already", name)
 	to := p.seatOf(o.to)
 	fork := func(ctx actor.Context, err error) {
 		if err == nil && (to == s || to.ticket != nil || to.memory != nil) {

@@ -60,7 +60,10 @@ func internalID(owner, id string) string {
 }
 
 // clientID is the opposite of internalID.
-func clientID(id string) string { return id[strings.LastIndexByte(id, '/')+1:] }
+func clientID(id string) string {
+	_, name := runtime.SplitAgent(id)
+	return name
+}
 
 // checkHost refuses requests for a name that is not ours. A web page may let its own name point at 127.0.0.1 and would then be allowed by the browser to
 // read what we answer; its requests still carry that name.

@@ -1,10 +1,8 @@
 package runtime
 
-import "strings"
-
 // Idle is what an idle agent holds.
 type Idle struct {
-	Agent   string // its id; what stands before a slash is its owner
+	Agent   string // its id; see SplitAgent
 	Blocks  int
 	Pinned  bool
 	Waiting bool // its next request is in the queue
@@ -16,20 +14,20 @@ type Idle struct {
 func Victim(idle []Idle, most int) int {
 	owners := map[string]int{}
 	for _, x := range idle {
-		if owner, _, owned := strings.Cut(x.Agent, "/"); owned {
+		if owner, _ := SplitAgent(x.Agent); owner != "" {
 			owners[owner] += x.Blocks
 		}
 	}
 	best, at := 5, -1
 	for i, x := range idle {
-		owner, _, owned := strings.Cut(x.Agent, "/")
+		owner, _ := SplitAgent(x.Agent)
 		class := 2
 		switch {
 		case x.Waiting:
 			class = 4
 		case x.Pinned:
 			class = 3
-		case x.Blocks > most || owned && owners[owner] > most:
+		case x.Blocks > most || owners[owner] > most:
 			class = 1
 		}
 		if class < best {
