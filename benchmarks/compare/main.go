@@ -14,7 +14,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -54,15 +53,11 @@ func run() (failed error) {
 	flag.StringVar(&o.out, "out", "", "also write to this `file`")
 	flag.Parse()
 
-	var w io.Writer = os.Stdout
-	if o.out != "" {
-		file, err := os.Create(o.out)
-		if err != nil {
-			return err
-		}
-		defer func() { failed = errors.Join(failed, file.Close()) }()
-		w = io.MultiWriter(os.Stdout, file)
+	w, err := harness.Output(o.out)
+	if err != nil {
+		return err
 	}
+	defer func() { failed = errors.Join(failed, w.Close()) }()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	fmt.Fprintln(w, harness.Machine())

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -69,4 +70,41 @@ func Machine() string {
 	}
 	return fmt.Sprintf("%s, %d cores (%s), %s/%s, %s, load average before %s",
 		time.Now().UTC().Format("2006-01-02 15:04 UTC"), runtime.NumCPU(), name, runtime.GOOS, runtime.GOARCH, runtime.Version(), load)
+}
+
+// Output is stdout, and also a new file if it has a name. The caller closes it.
+func Output(file string) (io.WriteCloser, error) {
+	if file == "" {
+		return output{Writer: os.Stdout}, nil
+	}
+	f, err := os.Create(file)
+	if err != nil {
+		return nil, err
+	}
+	return output{io.MultiWriter(os.Stdout, f), f}, nil
+}
+
+type output struct {
+	io.Writer
+	file *os.File // or nil
+}
+
+func (o output) Close() error {
+	if o.file == nil {
+		return nil
+	}
+	return o.file.Close()
+}
+
+// Numbers reads a list like "1,2,4" of numbers that are not negative.
+func Numbers(list string) ([]int, error) {
+	var all []int
+	for word := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(word)
+		if err != nil || n < 0 {
+			return nil, fmt.Errorf("%q is not a list of numbers", list)
+		}
+		all = append(all, n)
+	}
+	return all, nil
 }

@@ -8,11 +8,9 @@ import (
 	"flag"
 	"fmt"
 	"log"
-	"os"
-	"runtime"
-	"strconv"
 	"strings"
 
+	"troupe/benchmarks/harness"
 	"troupe/mlx"
 )
 
@@ -76,34 +74,7 @@ func measureLimits(s settings) (l limits, err error) {
 	if l.read, l.dots, err = k.Limits(); err != nil {
 		return l, err
 	}
-	fmt.Printf("%s/%s, %d cores, %s\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), processor())
+	fmt.Println(harness.Machine())
 	fmt.Printf("kernels %s, %d threads; limits: read %.1f GB/s, dot products of bytes %.0f GOP/s\n\n", k.ISA(), k.Threads(), l.read/1e9, l.dots/1e9)
 	return l, nil
-}
-
-// processor is the name of the processor, as Linux tells it.
-func processor() string {
-	text, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return "unknown processor"
-	}
-	for line := range strings.Lines(string(text)) {
-		if name, ok := strings.CutPrefix(line, "model name"); ok {
-			return strings.Trim(name, "\t :\n")
-		}
-	}
-	return "unknown processor"
-}
-
-// numbers reads a list like "1,2,4".
-func numbers(list string) ([]int, error) {
-	var all []int
-	for _, word := range strings.Split(list, ",") {
-		n, err := strconv.Atoi(word)
-		if err != nil || n < 0 {
-			return nil, fmt.Errorf("%q is not a list of numbers", list)
-		}
-		all = append(all, n)
-	}
-	return all, nil
 }

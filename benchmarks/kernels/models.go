@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"troupe/benchmarks/harness"
 	"troupe/mlx/engine"
 	"troupe/runtime"
 )
@@ -17,11 +18,11 @@ const promptTokens = 512
 
 // measureModel prints the tokens per second of a whole model: prefill, and decode at several rows and contexts.
 func measureModel(dir string, s settings, l limits) error {
-	contexts, err := numbers(s.contexts)
+	contexts, err := harness.Numbers(s.contexts)
 	if err != nil {
 		return err
 	}
-	rows, err := numbers(s.rows)
+	rows, err := harness.Numbers(s.rows)
 	if err != nil {
 		return err
 	}

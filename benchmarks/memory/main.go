@@ -15,7 +15,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -36,6 +35,10 @@ func main() {
 }
 
 func run(ctx context.Context, binary, model, lengths string, args []string) error {
+	all, err := harness.Numbers(lengths)
+	if err != nil {
+		return err
+	}
 	data, err := os.MkdirTemp("", "troupe-memory-")
 	if err != nil {
 		return err
@@ -46,12 +49,8 @@ func run(ctx context.Context, binary, model, lengths string, args []string) erro
 	m := &memory{data: data, start: func() (*harness.Process, error) {
 		return harness.StartTroupe(ctx, binary, append([]string{"--model", model, "--data", data}, args...)...)
 	}}
-	for _, word := range strings.Split(lengths, ",") {
-		n, err := strconv.Atoi(word)
-		if err == nil {
-			err = m.measure(ctx, n)
-		}
-		if err != nil {
+	for _, n := range all {
+		if err := m.measure(ctx, n); err != nil {
 			return err
 		}
 	}

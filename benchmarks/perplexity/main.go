@@ -11,7 +11,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -43,15 +42,11 @@ func run() (failed error) {
 	flag.StringVar(&o.out, "out", "", "also write to this `file`")
 	flag.Parse()
 
-	var w io.Writer = os.Stdout
-	if o.out != "" {
-		file, err := os.Create(o.out)
-		if err != nil {
-			return err
-		}
-		defer func() { failed = errors.Join(failed, file.Close()) }()
-		w = io.MultiWriter(os.Stdout, file)
+	w, err := harness.Output(o.out)
+	if err != nil {
+		return err
 	}
+	defer func() { failed = errors.Join(failed, w.Close()) }()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	fmt.Fprintln(w, harness.Machine())
