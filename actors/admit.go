@@ -103,23 +103,35 @@ func (p *pool) match(t *ticket) runtime.Match {
 }
 
 // fits reports whether a request could be admitted now.
-func (p *pool) fits(t *ticket) bool {
-	if len(p.running) >= p.MaxBatch {
+func (p *pool) fits(t *ticket) bool { return len(p.running) < p.MaxBatch && p.claim(t) <= p.room() }
+
+// fitsBeside reports whether a request could be admitted when all that wait already are.
+func (p *pool) fitsBeside(t *ticket) bool {
+	if len(p.running)+p.queue.Len() >= p.MaxBatch {
 		return false
 	}
+	claims := p.claim(t)
+	p.queue.All(func(q *ticket) { claims += p.claim(q) })
+	return claims <= p.room()
+}
+
+// room returns how many blocks there could be for requests that are admitted now.
+func (p *pool) room() int { return p.ledger.Count(runtime.Free) + p.ledger.Count(runtime.Cached) }
+
+// claim returns how many blocks of that room a request would take: those that it lacks, and those that are cached and would be its own.
+func (p *pool) claim(t *ticket) int {
 	m := p.match(t)
-	fresh := p.limits.Grant(len(t.tokens), t.end) - len(m.Blocks)
-	if t.state == halted {
-		// It gave way once. Unless everybody has a block to spare it would only have to do so again.
-		fresh += len(p.running)
-	}
-	room := p.ledger.Count(runtime.Free) + p.ledger.Count(runtime.Cached)
+	n := p.limits.Grant(len(t.tokens), t.end) - len(m.Blocks)
 	for _, b := range m.Blocks {
 		if p.ledger.State(b) == runtime.Cached {
-			room-- // it is needed as it is
+			n++
 		}
 	}
-	return fresh <= room
+	if t.state == halted {
+		// It gave way once. Unless everybody has a block to spare it would only have to do so again.
+		n += len(p.running)
+	}
+	return n
 }
 
 // short returns how many blocks are missing to admit a request that found m.

@@ -189,6 +189,56 @@ func TestABrokenDiskFailsNoRequest(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
+// seekingStore finds nobody until it is told to.
+type seekingStore struct {
+	*storetest.Fake
+	find chan struct{}
+}
+
+func (s seekingStore) Manifest(agent string) (runtime.Manifest, error) {
+	<-s.find
+	return s.Fake.Manifest(agent)
+}
+
+// Requests whose agents are looked up on disk are in the queue, and count as what they are about to take: nobody is let in beside them for whom there is no room.
+func TestTheQueueIsBoundedWhileAgentsAreLookedUp(t *testing.T) {
+	const batch, queue = 3, 2
+	for name, c := range map[string]struct {
+		cfg  actors.Config
+		most int
+	}{
+		"by its length":    {actors.Config{MaxBatch: batch, MaxQueue: 5}, 5},
+		"by the batch":     {actors.Config{MaxBatch: batch, MaxQueue: queue}, batch},
+		"by the pool":      {actors.Config{MaxBatch: 100, MaxQueue: queue}, 4}, // 4 × 3 blocks of 12
+		"without a queue":  {actors.Config{MaxBatch: batch, MaxQueue: -1}, batch},
+		"by an empty pool": {actors.Config{MaxBatch: 100, MaxQueue: -1}, 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := seekingStore{storetest.NewFake(), make(chan struct{})}
+			find := sync.OnceFunc(func() { close(store.find) })
+			defer find() // else a failure would hang
+			c.cfg.Store = store
+			s := start(t, enginetest.Options{Blocks: 12}, c.cfg)
+			var streams []*actors.Stream
+			for n := range c.most + 3 {
+				st, err := s.Generate(context.Background(), actors.Request{Agent: fmt.Sprint(n), Prompt: prompt(n, 40), MaxTokens: 5})
+				if n < c.most {
+					require.NoError(t, err, "request %d", n)
+					streams = append(streams, st)
+				} else {
+					wantKind(t, runtime.Busy, err)
+				}
+			}
+			find()
+			for _, st := range streams {
+				_, _, o := read(st)
+				require.NoError(t, o.Err)
+			}
+			ask(t, s, "late", prompt(1, 40), 5)
+		})
+	}
+}
+
 // slowStore lets nothing be written until it is told.
 type slowStore struct {
 	*storetest.Fake

@@ -170,11 +170,11 @@ func (p *pool) refusal(client context.Context, t *ticket) error {
 	if err := client.Err(); err != nil { // its cancel may have come before it
 		return err
 	}
-	// Nobody waits for room, so this one does not wait either if it fits now.
-	if p.next() == nil && p.fits(t) {
+	if p.queue.Len() < p.MaxQueue {
 		return nil
 	}
-	if p.queue.Len() < p.MaxQueue {
+	// Those in the queue wait for the disk or for what others compute. When they go on there is room for this one too.
+	if p.next() == nil && p.fitsBeside(t) {
 		return nil
 	}
 	queued := 0

@@ -46,6 +46,18 @@ func requireRecall(t *testing.T, codes []string, told, answers, cold []troupetes
 	}
 }
 
+// coldAnswers asks a server that knows nothing of the agents, which must be true.
+func coldAnswers(t *testing.T, questions []troupetest.Request, told []troupetest.Answer, flags ...string) []troupetest.Answer {
+	t.Helper()
+	fresh := troupetest.Start(t, flags...)
+	cold := everyone(t, fresh.URL, questions)
+	for i, a := range cold {
+		require.Less(t, a.Usage.Details.Cached, told[i].Usage.Prompt, "a fresh server knows nothing of agent %d", i)
+	}
+	fresh.Stop()
+	return cold
+}
+
 // savedAgents counts the manifests in a data folder.
 func savedAgents(t *testing.T, data string) int {
 	t.Helper()
@@ -75,10 +87,7 @@ func TestFiftyAgentsRememberAfterARestart(t *testing.T) {
 			require.Equal(t, n, savedAgents(t, s.Data))
 
 			questions := asked(talks, told)
-			fresh := troupetest.Start(t, flags...)
-			cold := everyone(t, fresh.URL, questions)
-			require.Less(t, cold[0].Usage.Details.Cached, told[0].Usage.Prompt, "a fresh server knows nothing of the agent")
-			fresh.Stop()
+			cold := coldAnswers(t, questions, told, flags...)
 
 			s = s.Again(flags...)
 			requireRecall(t, codes, told, everyone(t, s.URL, questions), cold)
@@ -98,9 +107,7 @@ func TestAgentsSurviveKillNine(t *testing.T) {
 	s.Kill()
 
 	questions := asked(talks, told)
-	fresh := troupetest.Start(t)
-	cold := everyone(t, fresh.URL, questions)
-	fresh.Stop()
+	cold := coldAnswers(t, questions, told)
 
 	s = s.Again(flags...)
 	requireRecall(t, codes, told, everyone(t, s.URL, questions), cold)
@@ -126,9 +133,7 @@ func TestAgentsHibernateInASmallPool(t *testing.T) {
 	}
 	require.Positive(t, savedAgents(t, s.Data), "the pool is too large for this test")
 	s.Stop()
-	fresh := troupetest.Start(t)
-	requireRecall(t, codes, told, answers, everyone(t, fresh.URL, questions))
-	fresh.Stop()
+	requireRecall(t, codes, told, answers, coldAnswers(t, questions, told))
 }
 
 // TestAnotherKVFormatDoesNotUseAnAgentsCache serves a data folder with other blocks: nothing wrong is used, and what was saved is still there afterwards.
@@ -142,7 +147,7 @@ func TestAnotherKVFormatDoesNotUseAnAgentsCache(t *testing.T) {
 	s = s.Again("--kv-bits", "8")
 	cold := everyone(t, s.URL, questions)
 	for i, a := range cold {
-		require.Zero(t, a.Usage.Details.Cached/told[i].Usage.Prompt, "blocks of 16 bits are no use")
+		require.Less(t, a.Usage.Details.Cached, told[i].Usage.Prompt, "blocks of 16 bits are no use")
 	}
 	s.Stop()
 

@@ -11,13 +11,15 @@ import (
 	"troupe/tests/troupetest"
 )
 
-// TestOverloadIsRefusedAndPasses sends far more than a pool of 32 blocks of 32 tokens and a queue of four can take.
+// TestOverloadIsRefusedAndPasses sends far more than a pool of 32 blocks of 32 tokens and a queue of four can take. An answer takes nearly half of the pool, so
+// that the first ones still run when the last request comes, however fast the engine is.
 func TestOverloadIsRefusedAndPasses(t *testing.T) {
+	const tokens = 400
 	s := troupetest.Start(t, "--kv-memory", "2MiB", "--max-queue", "4")
 	require.Equal(t, 32.0, s.WaitFor("loaded")["blocks"])
 	answers := crowd(t, 60, func(i int) (troupetest.Answer, error) {
 		return troupetest.Chat(t.Context(), s.URL, fmt.Sprintf("agent-%d", i), troupetest.Request{
-			Messages: troupetest.User("Hello!"), MaxTokens: 100, IgnoreEOS: true, Stream: i%2 == 0,
+			Messages: troupetest.User("Hello!"), MaxTokens: tokens, IgnoreEOS: true, Stream: i%2 == 0,
 		})
 	})
 	served, refused := 0, 0
@@ -26,7 +28,7 @@ func TestOverloadIsRefusedAndPasses(t *testing.T) {
 		case http.StatusOK:
 			served++
 			require.Empty(t, a.Refusal)
-			require.Equal(t, 100, a.Usage.Completion, "what was admitted is served to its end")
+			require.Equal(t, tokens, a.Usage.Completion, "what was admitted is served to its end")
 		case http.StatusTooManyRequests:
 			refused++
 			seconds, err := strconv.Atoi(a.Header.Get("Retry-After"))
