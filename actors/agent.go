@@ -208,7 +208,7 @@ func (a *agent) settle(ctx actor.Context) {
 // keys returns the keys of the full blocks among the first n tokens.
 func (a *agent) keys(n int) []runtime.BlockKey {
 	j := a.job
-	if keys := runtime.Chain(a.info.Tag, a.info.BlockTokens, j.tokens[:n], j.keys); len(keys) > len(j.keys) {
+	if keys := runtime.Chain(a.info.Tag, j.request.Owner, a.info.BlockTokens, j.tokens[:n], j.keys); len(keys) > len(j.keys) {
 		j.keys = keys
 	}
 	return j.keys[: n/a.info.BlockTokens : n/a.info.BlockTokens]

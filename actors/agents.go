@@ -81,7 +81,7 @@ func (s *System) agents(ctx context.Context, prefix string, pass func(id string)
 }
 
 // Save writes to disk what an agent knows; while it runs, what it knew before and what is computed of its prompt. The errors of this and the methods below
-// are of kind Unknown if there is no such agent, Busy if it runs and must not, Invalid if it cannot be done at all, or what the store says.
+// are of kind Unknown if there is no such agent, Conflict if it runs and must not, Invalid if it cannot be done at all, or what the store says.
 func (s *System) Save(ctx context.Context, id string) error {
 	return s.order(ctx, &order{do: saveAgent, agent: id})
 }

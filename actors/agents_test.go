@@ -31,7 +31,7 @@ func TestAgentsAreListedWhereverTheyAre(t *testing.T) {
 	ctx := context.Background()
 	store := storetest.NewFake()
 	s := start(t, enginetest.Options{}, actors.Config{Store: store, Now: func() time.Time { return time.Unix(1000, 0) }})
-	for _, id := range []string{"k1/b", "k1/a", "k2/a", "c"} {
+	for _, id := range []string{"k1/b", "k1/a", "k1/c", "c"} {
 		ask(t, s, id, prompt(1, 40), 5)
 	}
 	require.NoError(t, s.Hibernate(ctx, "k1/b"))
@@ -52,10 +52,11 @@ func TestAgentsAreListedWhereverTheyAre(t *testing.T) {
 	page, next, err = s.Agents(ctx, "k1/", "", 9)
 	require.NoError(t, err)
 	require.Empty(t, next)
-	// 44 tokens: two full blocks that everybody shares, and a partial one.
+	// 44 tokens: two full blocks that the agents of an owner share, and a partial one.
 	require.Equal(t, []actors.AgentInfo{
 		{ID: "k1/a", State: "idle", Tokens: 44, Hot: 3, Shared: 2, Disk: 3, Bytes: 6 * 64, LastUsed: time.Unix(1000, 0), Requests: 1, CachedTokens: 32},
 		{ID: "k1/b", State: "hibernated", Tokens: 44, Disk: 3, Bytes: 3 * 64, LastUsed: time.Unix(1000, 0), Requests: 1},
+		{ID: "k1/c", State: "idle", Tokens: 44, Hot: 3, Shared: 2, Bytes: 3 * 64, LastUsed: time.Unix(1000, 0), Requests: 1, CachedTokens: 32},
 	}, page)
 	page, _, err = s.Agents(ctx, "k3/", "", 9)
 	require.NoError(t, err)
@@ -68,7 +69,7 @@ func TestAgentsAreListedWhereverTheyAre(t *testing.T) {
 	c, err := s.Cache(ctx)
 	require.NoError(t, err)
 	require.Equal(t, actors.CacheInfo{
-		Blocks: 64, Free: 64 - 2 - 3, Cached: 2 + 3, Shared: 2, BlockTokens: 16, BlockBytes: 64, AgentsHot: 3, AgentsSaved: 2, Hits: 3 * 32, Misses: 40 + 3*8,
+		Blocks: 64, Free: 64 - 2 - 5, Cached: 2 + 5, Shared: 2, BlockTokens: 16, BlockBytes: 64, AgentsHot: 3, AgentsSaved: 2, Hits: 2 * 32, Misses: 2*40 + 2*8,
 		Hibernations: 1, SavedBytes: c.SavedBytes, Disk: store.Usage(),
 	}, c)
 	require.Positive(t, c.SavedBytes)
@@ -113,8 +114,8 @@ func TestWhatABusyAgentRefuses(t *testing.T) {
 	s := start(t, enginetest.Options{BeforeStep: g.beforeStep}, actors.Config{Store: store, PrefillChunk: 32})
 	st := generate(t, s, actors.Request{Agent: "a", Prompt: prompt(1, 70), MaxTokens: 3})
 	g.wait()
-	wantKind(t, runtime.Busy, s.Hibernate(ctx, "a"))
-	wantKind(t, runtime.Busy, s.Delete(ctx, "a", false))
+	wantKind(t, runtime.Conflict, s.Hibernate(ctx, "a"))
+	wantKind(t, runtime.Conflict, s.Delete(ctx, "a", false))
 	wantKind(t, runtime.Unknown, s.Fork(ctx, "a", "b"))
 	require.NoError(t, s.Pin(ctx, "a", true))
 	require.Equal(t, "running", info(t, s, "a").State)

@@ -31,7 +31,7 @@ func (p *pool) keepMemory(t *ticket, lease *runtime.Lease, tokens []int32, keys 
 	}
 	p.ledger.Hold(lease.Blocks)
 	p.giveBack(t, own, true)
-	return &memory{tokens: tokens, keys: runtime.Keys(p.info.Tag, p.info.BlockTokens, tokens, keys), lease: lease}
+	return &memory{tokens: tokens, keys: runtime.Keys(p.info.Tag, t.request.Owner, p.info.BlockTokens, tokens, keys), lease: lease}
 }
 
 // remember gives an agent a memory while it is idle or its request waits.

@@ -95,9 +95,7 @@ func (p *pool) order(ctx actor.Context, o *order) {
 
 func errRunning(id string) error {
 	_, name := runtime.SplitAgent(id)
-	e := runtime.Errorf(runtime.Busy, "agent %q answers a request", name)
-	e.RetryAfter = time.Second
-	return e
+	return runtime.Errorf(runtime.Conflict, "agent %q answers a request", name)
 }
 
 func errNoDisk() error {
@@ -213,7 +211,12 @@ func (p *pool) deleteOrder(ctx actor.Context, s *seat, o *order) {
 
 // forkOrder makes sure that the new agent is not there yet, and then forks in the pool or, if the old one is not there, on disk.
 func (p *pool) forkOrder(ctx actor.Context, s *seat, o *order) {
-	_, name := runtime.SplitAgent(o.to)
+	from, _ := runtime.SplitAgent(o.agent)
+	owner, name := runtime.SplitAgent(o.to)
+	if from != owner {
+		o.reply <- runtime.Errorf(runtime.Invalid, "an agent cannot be forked for another owner, who shares no blocks with it")
+		return
+	}
 	exists := runtime.Errorf(runtime.Invalid, "agent %q is there already", name)
 	to := p.seatOf(o.to)
 	fork := func(ctx actor.Context, err error) {

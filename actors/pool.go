@@ -253,7 +253,7 @@ func (p *pool) paused(ctx actor.Context, m *paused) {
 	p.publish(t, m.lease.Length)
 	t.state, t.since, t.sought = halted, p.Now(), true
 	if t.seat == nil {
-		t.seat = &seat{name: pausedName(t.id), ticket: t}
+		t.seat = &seat{name: pausedName(t.request.Owner, t.id), ticket: t}
 	}
 	if full := m.lease.Length / p.info.BlockTokens; full > 0 {
 		p.remember(t.seat, p.keepMemory(t, m.lease, t.tokens[:full*p.info.BlockTokens], t.keys[:full]))

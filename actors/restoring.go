@@ -153,7 +153,7 @@ func (p *pool) loaded(ctx actor.Context, m *loaded) {
 		p.stats.Restores++
 		tokens := saved.Tokens[:length:length]
 		p.remember(s, &memory{
-			tokens: tokens, keys: runtime.Keys(p.info.Tag, bt, tokens, r.Blocks[:length/bt]),
+			tokens: tokens, keys: runtime.Keys(p.info.Tag, j.ticket.request.Owner, bt, tokens, r.Blocks[:length/bt]),
 			lease: &runtime.Lease{BlockTokens: bt, Blocks: blocks, Length: length},
 		})
 	}
@@ -174,7 +174,7 @@ func (p *pool) realign(t *ticket, known []int32) {
 		return
 	}
 	t.request.Prompt, t.tokens = tokens, tokens
-	t.keys = runtime.Chain(p.info.Tag, p.info.BlockTokens, tokens, t.keys[:common/p.info.BlockTokens])
+	t.keys = runtime.Chain(p.info.Tag, t.request.Owner, p.info.BlockTokens, tokens, t.keys[:common/p.info.BlockTokens])
 	t.outputs = p.limits.Outputs(len(tokens), t.request.MaxTokens)
 	t.end = runtime.End(len(tokens), t.outputs)
 	p.stats.Realigned++

@@ -43,8 +43,14 @@ func agentOf(name, tag string) (id string, ok bool) {
 	return id, ok && id != ""
 }
 
-// pausedName is under which name a paused request that belongs to no agent is in the store. No agent has such a name.
-func pausedName(request uint64) string { return fmt.Sprintf("%s%d", pausedPrefix, request) }
+// pausedName is under which name a paused request of an owner that belongs to no agent is in the store. No agent has such a name.
+func pausedName(owner string, request uint64) string {
+	name := fmt.Sprintf("%s%d", pausedPrefix, request)
+	if owner != "" {
+		name = owner + "/" + name
+	}
+	return name
+}
 
 const pausedPrefix = "paused request "
 
@@ -173,7 +179,7 @@ func (p *pool) saved(ctx actor.Context, m *saved) {
 // refused reports whether what somebody wanted of an agent on disk cannot be done, which is no failure of the store.
 func refused(err error) bool {
 	kind := runtime.KindOf(err)
-	return kind == runtime.Unknown || kind == runtime.Invalid
+	return kind == runtime.Unknown || kind == runtime.Invalid || kind == runtime.Conflict
 }
 
 func (p *pool) storeFailed(what, name string, err error) {
@@ -268,7 +274,8 @@ func (p *pool) forgetPaused(ctx actor.Context, t *ticket) {
 func (p *pool) dropPaused(ctx actor.Context) {
 	p.amend(ctx, nil, func(store runtime.Store) error {
 		for _, saved := range store.List() {
-			if _, agent := agentOf(saved.Agent, saved.Tag); !agent && strings.HasPrefix(saved.Agent, pausedPrefix) {
+			_, name := runtime.SplitAgent(saved.Agent)
+			if _, agent := agentOf(saved.Agent, saved.Tag); !agent && strings.HasPrefix(name, pausedPrefix) {
 				if err := store.Delete(saved.Agent); err != nil {
 					return err
 				}

@@ -10,6 +10,7 @@ import (
 // Request is one prompt to be answered.
 type Request struct {
 	Agent     string  // validated id of the agent; "" is anonymous
+	Owner     string  // whose it is; owners share no blocks. Of a request with an agent it is the agent's
 	Prompt    []int32 // must not change until the stream has ended
 	Sampling  runtime.Sampling
 	MaxTokens int // 0: as many as the context allows; more than that is capped

@@ -59,8 +59,11 @@ func (s *System) Generate(ctx context.Context, r Request) (*Stream, error) {
 	if err := s.validate(r); err != nil {
 		return nil, err
 	}
+	if r.Agent != "" {
+		r.Owner, _ = runtime.SplitAgent(r.Agent)
+	}
 	id := s.ids.Add(1)
-	keys := runtime.Chain(s.info.Tag, s.info.BlockTokens, r.Prompt, nil)
+	keys := runtime.Chain(s.info.Tag, r.Owner, s.info.BlockTokens, r.Prompt, nil)
 	stop := func(err error) { s.actors.Root.Send(s.pool, &cancel{id: id, err: err}) }
 	st := &Stream{events: make(chan Event, s.StreamBuffer), stop: stop}
 	st.release = context.AfterFunc(ctx, func() { stop(ctx.Err()) })

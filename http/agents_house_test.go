@@ -1,6 +1,7 @@
 package http
 
 import (
+	"encoding/json"
 	"net/http"
 	"testing"
 
@@ -39,4 +40,29 @@ func TestAgentsOfAHouse(t *testing.T) {
 	require.Contains(t, as(keyA, http.MethodGet, "/v1/cache", "").body, `"blocks":{"total":1024,`)
 	requireNoSuch := as(keyA, http.MethodGet, "/v1/agents/eve/export", "")
 	require.Equal(t, http.StatusNotFound, requireNoSuch.status, "this house has no archive")
+}
+
+// TestKeysShareNothing sends the same prompt with two keys: what is cached for one says nothing about the other, named or not.
+func TestKeysShareNothing(t *testing.T) {
+	h := live(t, locked(), enginetest.Options{BlockTokens: 4, Context: 512}, actors.Config{})
+	cached := func(key, agent string) int {
+		header := []string{"X-Api-Key", key}
+		if agent != "" {
+			header = append(header, "X-Agent-ID", agent)
+		}
+		a := h.do(t, http.MethodPost, "/v1/messages", anthropicBody(""), header...)
+		require.Equal(t, http.StatusOK, a.status, a.body)
+		var body struct {
+			Usage struct {
+				Cached int `json:"cache_read_input_tokens"`
+			}
+		}
+		require.NoError(t, json.Unmarshal([]byte(a.body), &body))
+		return body.Usage.Cached
+	}
+	require.Zero(t, cached(keyA, ""))
+	require.Zero(t, cached(keyB, ""))
+	require.NotZero(t, cached(keyA, ""))
+	require.NotZero(t, cached(keyB, "ada"))
+	require.NotZero(t, cached(keyA, "ada"))
 }

@@ -151,7 +151,7 @@ func (s *Server) admit(ctx context.Context, c *fiber.Ctx, d dialect, v *service,
 	if err != nil {
 		return nil, err
 	}
-	r.Agent, g.tokens = internalID(g.owner, g.agent), len(r.Prompt)
+	r.Agent, r.Owner, g.tokens = internalID(g.owner, g.agent), g.owner, len(r.Prompt)
 	g.missed = func(m actors.Miss) string { return v.cacheMiss(ctx, in, r.Prompt, m) }
 	g.pseudonym = runtime.Pseudonym(r.Agent)
 	g.clipped = v.model.Context-g.tokens < in.maxTokens

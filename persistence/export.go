@@ -78,10 +78,11 @@ func distinct(keys []runtime.BlockKey) []runtime.BlockKey {
 }
 
 // Import saves an exported agent under the given id, replacing what is saved under it. An export of another tag than the given one is Invalid, as is one
-// that is not whole, or whose blocks are not keyed by the tokens that it gives (see [runtime.NextKey]); then nothing changes.
+// that is not whole, or whose blocks are not keyed by the tokens that it gives (see [runtime.NextKey]); then nothing changes. If the agent gets another owner
+// the blocks get his keys.
 //
-// That proves that the file is whole, not that it is honest: whoever made it can have computed its checksums anew. Its blocks are shared with every agent that
-// has the same tokens, so import only what came from a server that you trust.
+// That proves that the file is whole, not that it is honest: whoever made it can have computed its checksums anew. Its blocks are shared with every agent of
+// the owner that has the same tokens, so import only what came from a server that you trust.
 func (d *Disk) Import(r io.Reader, agent, tag string) (runtime.Manifest, error) {
 	m, err := d.importFrom(r, agent, tag)
 	if err != nil {
@@ -116,7 +117,8 @@ func (d *Disk) importFrom(r io.Reader, agent, tag string) (m runtime.Manifest, e
 	if err != nil {
 		return m, err
 	}
-	if m, err = checkExport(f, size, tag); err != nil {
+	var blockTokens int
+	if m, blockTokens, err = checkExport(f, size, tag); err != nil {
 		return m, asInvalid(err)
 	}
 	again, err := d.fs.Open(name)
@@ -128,8 +130,13 @@ func (d *Disk) importFrom(r io.Reader, agent, tag string) (m runtime.Manifest, e
 	if _, err := in.manifest(); err != nil {
 		return m, err
 	}
+	exported := m.Blocks
 	m.Agent, m.Pinned = agent, false
-	return m, d.Save(m, func(i int) ([]byte, error) { return in.upTo(m.Blocks[i]) })
+	if len(exported) > 0 {
+		owner, _ := runtime.SplitAgent(agent)
+		m.Blocks = runtime.Keys(m.Tag, owner, blockTokens, m.Tokens[:m.Length], nil)
+	}
+	return m, d.Save(m, func(i int) ([]byte, error) { return in.upTo(exported[i]) })
 }
 
 // spool copies a reader to a file that need not be durable.
@@ -165,32 +172,31 @@ func asInvalid(err error) error {
 	return &runtime.Error{Kind: runtime.Invalid, Message: "this is not an export of an agent, or not a whole one", Err: err}
 }
 
-// checkExport reads a whole export of so many bytes and returns its manifest if everything in it is as it should be.
-func checkExport(r io.Reader, size int64, tag string) (runtime.Manifest, error) {
+// checkExport reads a whole export of so many bytes and returns its manifest, and how many tokens its blocks have, if everything in it is as it should be.
+func checkExport(r io.Reader, size int64, tag string) (m runtime.Manifest, blockTokens int, err error) {
 	in := &importing{tar: tar.NewReader(r), limit: size}
-	m, err := in.manifest()
-	if err != nil {
-		return m, err
+	if m, err = in.manifest(); err != nil {
+		return m, 0, err
 	}
 	if m.Tag != tag {
-		return m, runtime.Errorf(runtime.Invalid, "the agent's cache is of another model, or of this one with other settings: %q, not %q", m.Tag, tag)
+		return m, 0, runtime.Errorf(runtime.Invalid, "the agent's cache is of another model, or of this one with other settings: %q, not %q", m.Tag, tag)
 	}
-	if err := checkKeys(&m); err != nil {
-		return m, err
+	if blockTokens, err = checkKeys(&m); err != nil {
+		return m, 0, err
 	}
 	for _, key := range distinct(m.Blocks) {
 		if _, err := in.block(key); err != nil {
-			return m, err
+			return m, 0, err
 		}
 	}
 	if _, err := in.tar.Next(); !errors.Is(err, io.EOF) {
-		return m, errors.Join(errors.New("more follows the last block"), err)
+		return m, 0, errors.Join(errors.New("more follows the last block"), err)
 	}
 	// After its end a tar is padded with zeros.
 	if rest, err := onlyZeros(r); err != nil || !rest {
-		return m, errors.Join(errors.New("more follows the end"), err)
+		return m, 0, errors.Join(errors.New("more follows the end"), err)
 	}
-	return m, nil
+	return m, blockTokens, nil
 }
 
 // onlyZeros reads to the end.
@@ -210,28 +216,30 @@ func onlyZeros(r io.Reader) (bool, error) {
 	}
 }
 
-// checkKeys requires that the blocks are those of the tokens, as runtime.NextKey has it. How many tokens a full block holds follows from the first one's key.
-func checkKeys(m *runtime.Manifest) error {
+// checkKeys requires that the blocks are those of the tokens, as runtime.NextKey has it, and returns how many tokens a full block holds, which follows from the
+// first one's key; 0 if there is none.
+func checkKeys(m *runtime.Manifest) (blockTokens int, err error) {
 	n := len(m.Blocks)
 	if (n == 0) != (m.Length == 0) || n > m.Length {
-		return fmt.Errorf("%d blocks for %d positions", n, m.Length)
+		return 0, fmt.Errorf("%d blocks for %d positions", n, m.Length)
 	}
 	if n == 0 {
-		return nil
+		return 0, nil
 	}
+	owner, _ := runtime.SplitAgent(m.Agent)
 	least, most := (m.Length+n-1)/n, m.Length // n blocks of that size hold Length positions, n-1 do not
 	if n > 1 {
 		most = (m.Length - 1) / (n - 1)
 	}
 	for size := least; size <= min(most, max(least, maxBlockTokens)); size++ {
-		if runtime.NextKey(m.Tag, runtime.BlockKey{}, m.Tokens[:min(size, m.Length)]) == m.Blocks[0] {
+		if runtime.NextKey(m.Tag, runtime.Root(owner), m.Tokens[:min(size, m.Length)]) == m.Blocks[0] {
 			if m.Sound(size) {
-				return nil
+				return size, nil
 			}
 			break
 		}
 	}
-	return errors.New("its blocks are not those of its tokens")
+	return 0, errors.New("its blocks are not those of its tokens")
 }
 
 // importing reads the entries of an export in their order.

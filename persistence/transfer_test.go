@@ -180,3 +180,31 @@ func TestImportThatFailsCostsNothing(t *testing.T) {
 		}
 	}
 }
+
+// The blocks of an agent that gets another owner get his keys, so that they are found, by him alone.
+func TestImportForAnotherOwner(t *testing.T) {
+	from, to := prepare(t, 0), prepare(t, 0)
+	m := turn("x", 2, 3, 1, 5)
+	require.NoError(t, from.save(m))
+	file := exported(t, from, "x")
+	for _, id := range []string{"p/x", "q/x", "y"} {
+		got, err := to.d.Import(bytes.NewReader(file), id, "tag")
+		require.NoError(t, err)
+		require.True(t, got.Sound(4))
+		require.Equal(t, id == "y", slices.Equal(m.Blocks, got.Blocks))
+		for i, key := range got.Blocks {
+			b, err := to.d.Block(key)
+			require.NoError(t, err)
+			require.Equal(t, contentsOf(m.Blocks[i]), b)
+		}
+		saved, err := to.d.Manifest(id)
+		require.NoError(t, err)
+		require.Equal(t, got, saved)
+	}
+	// And back from an owner to nobody.
+	var b bytes.Buffer
+	require.NoError(t, to.d.Export(&b, "p/x"))
+	back, err := from.d.Import(&b, "z", "tag")
+	require.NoError(t, err)
+	require.Equal(t, m.Blocks, back.Blocks)
+}

@@ -12,14 +12,14 @@ import (
 
 func TestChainContinues(t *testing.T) {
 	tokens := []int32{1, 2, 3, 4, 5, 6, 7, 8, 9}
-	all := runtime.Chain("tag", 2, tokens, nil)
+	all := runtime.Chain("tag", "", 2, tokens, nil)
 	require.Len(t, all, 4)
 	require.Equal(t, runtime.NextKey("tag", all[2], []int32{7, 8}), all[3])
 	for n := range 5 {
-		require.Equal(t, all, runtime.Chain("tag", 2, tokens, all[:n]))
+		require.Equal(t, all, runtime.Chain("tag", "", 2, tokens, all[:n]))
 	}
-	require.Equal(t, all[:2], runtime.Chain("tag", 2, tokens[:5], all))
-	require.Empty(t, runtime.Chain("tag", 2, tokens[:1], nil))
+	require.Equal(t, all[:2], runtime.Chain("tag", "", 2, tokens[:5], all))
+	require.Empty(t, runtime.Chain("tag", "", 2, tokens[:1], nil))
 }
 
 // Whatever was said before, a match names blocks that hold exactly the first positions of the prompt.
@@ -31,7 +31,7 @@ func TestAMatchHoldsThePrompt(t *testing.T) {
 		words := rapid.SliceOfN(rapid.Int32Range(0, 1), 1, 14)
 		// keep makes a context of tokens, published where it is full, and returns it with a hold on each block.
 		keep := func(tokens []int32) *runtime.Lease {
-			keys := runtime.Chain("tag", bt, tokens, nil)
+			keys := runtime.Chain("tag", "", bt, tokens, nil)
 			b, ok := l.Take((len(tokens) + bt - 1) / bt)
 			require.True(t, ok)
 			for i, id := range b {
@@ -57,7 +57,7 @@ func TestAMatchHoldsThePrompt(t *testing.T) {
 			l.Hold(own.Blocks) // by a save, or a fork
 		}
 		prompt := words.Draw(t, "prompt")
-		keys := runtime.Chain("tag", bt, prompt, nil)
+		keys := runtime.Chain("tag", "", bt, prompt, nil)
 		common := runtime.CommonPrefix(history, prompt)
 
 		m := l.Match(len(prompt), keys, own, common, bt)

@@ -19,12 +19,13 @@ func PlanRestore(prompt []int32, m *Manifest, blockTokens int, found func(BlockK
 	return r
 }
 
-// Sound reports whether a manifest says what the blocks hold: that its keys are those of its tokens.
+// Sound reports whether a manifest says what the blocks hold: that its keys are those of its tokens and of its agent's owner.
 func (m *Manifest) Sound(blockTokens int) bool {
 	if m.Length < 0 || m.Length > len(m.Tokens) || len(m.Blocks) != (m.Length+blockTokens-1)/blockTokens {
 		return false
 	}
-	keys := Keys(m.Tag, blockTokens, m.Tokens[:m.Length], nil)
+	owner, _ := SplitAgent(m.Agent)
+	keys := Keys(m.Tag, owner, blockTokens, m.Tokens[:m.Length], nil)
 	for i, key := range m.Blocks {
 		if key != keys[i] {
 			return false

@@ -12,7 +12,7 @@ import (
 
 func TestPlanRestore(t *testing.T) {
 	m := &runtime.Manifest{Tag: "tag", Tokens: []int32{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, Length: 9}
-	m.Blocks = runtime.Keys("tag", 4, m.Tokens[:m.Length], nil)
+	m.Blocks = runtime.Keys("tag", "", 4, m.Tokens[:m.Length], nil)
 	require.Len(t, m.Blocks, 3)
 	require.True(t, m.Sound(4))
 	none := func(runtime.BlockKey) bool { return false }
@@ -43,7 +43,7 @@ func TestSound(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &runtime.Manifest{Tag: "tag", Tokens: rapid.SliceOfN(rapid.Int32Range(0, 3), 1, 12).Draw(t, "tokens")}
 		m.Length = rapid.IntRange(1, len(m.Tokens)).Draw(t, "length")
-		m.Blocks = slices.Clone(runtime.Keys("tag", 4, m.Tokens[:m.Length], nil))
+		m.Blocks = slices.Clone(runtime.Keys("tag", "", 4, m.Tokens[:m.Length], nil))
 		require.True(t, m.Sound(4))
 		switch rapid.IntRange(0, 4).Draw(t, "what") {
 		case 0:

@@ -203,8 +203,11 @@ func (w *world) join() {
 // request makes up a prompt: a new one, or one that goes on with an agent's conversation or leaves it somewhere.
 func (w *world) request() actors.Request {
 	r := actors.Request{MaxTokens: w.rng.IntN(40), IgnoreEOS: w.rng.IntN(4) == 0}
+	if w.rng.IntN(4) == 0 {
+		r.Owner = "owner"
+	}
 	if w.rng.IntN(3) > 0 {
-		r.Agent = fmt.Sprint("agent-", w.rng.IntN(5))
+		r.Agent = w.agent(r.Owner, 5)
 		h := w.history[r.Agent]
 		r.Prompt = slices.Clone(h[:len(h)-w.rng.IntN(len(h)/3+1)])
 	}
@@ -234,6 +237,15 @@ func (w *world) request() actors.Request {
 	return r
 }
 
+// agent returns the id of one of n agents of an owner.
+func (w *world) agent(owner string, n int) string {
+	id := fmt.Sprint("agent-", w.rng.IntN(n))
+	if owner != "" {
+		id = owner + "/" + id
+	}
+	return id
+}
+
 // word returns a token of a prompt; seldom one that somebody cannot stand.
 func (w *world) word() int32 {
 	id := w.rng.Int32N(256)
@@ -246,7 +258,8 @@ func (w *world) word() int32 {
 // order does something with an agent, whatever it is doing.
 func (w *world) order() {
 	ctx := context.Background()
-	agent, other := fmt.Sprint("agent-", w.rng.IntN(5)), fmt.Sprint("agent-", w.rng.IntN(8))
+	owner := []string{"", "", "", "owner"}[w.rng.IntN(4)]
+	agent, other := w.agent(owner, 5), w.agent(owner, 8)
 	var what string
 	var err error
 	switch w.rng.IntN(6) {
@@ -266,7 +279,7 @@ func (w *world) order() {
 	default:
 		what = "listed"
 		var all []actors.AgentInfo
-		all, _, err = w.system.Agents(ctx, "agent-", "", 100)
+		all, _, err = w.system.Agents(ctx, "", "", 100)
 		for _, a := range all {
 			if a.Hot == 0 && a.Disk == 0 && a.State != "waiting" && a.State != "running" {
 				w.fail("an agent that is nowhere is listed: %+v", a)
@@ -276,7 +289,7 @@ func (w *world) order() {
 	switch kind := runtime.KindOf(err); {
 	case err == nil:
 		w.counts[what]++
-	case kind == runtime.Internal && w.store == nil || kind != runtime.Internal && kind != runtime.Unknown && kind != runtime.Busy && kind != runtime.Invalid:
+	case kind == runtime.Internal && w.store == nil || kind != runtime.Internal && kind != runtime.Unknown && kind != runtime.Conflict && kind != runtime.Invalid:
 		w.fail("%s: %v", what, err)
 	}
 }
