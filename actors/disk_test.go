@@ -163,7 +163,7 @@ var errBad = errors.New("broken")
 
 func (badStore) Save(runtime.Manifest, func(int) ([]byte, error)) error { return errBad }
 func (badStore) Manifest(string) (runtime.Manifest, error)              { panic("broken") }
-func (badStore) Block(runtime.BlockKey) ([]byte, error)                 { return nil, errBad }
+func (badStore) Block(runtime.BlockKey, func([]byte) error) error       { return errBad }
 func (badStore) Delete(string) error                                    { return errBad }
 
 func TestABrokenDiskFailsNoRequest(t *testing.T) {

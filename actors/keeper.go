@@ -4,27 +4,43 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/asynkron/protoactor-go/actor"
 
 	"troupe/runtime"
 )
 
-// How much the keeper does at once. Reads do not wait for writes: somebody waits for them.
+// How much the keeper does at once. Looking up who is saved waits for nothing else, and reads do not wait for writes: somebody waits for them.
 const (
+	maxSeeks  = 4
 	maxReads  = 2
 	maxWrites = 1
+
+	// blockReaders is how many blocks a read has under way: while one is checked and copied, the disk reads the next, and it is faster at several.
+	blockReaders = 8
 )
 
 // keeper is the only one that talks to the store. Each message from the pool is carried out on a goroutine of its own, which reads and writes the blocks
 // through the engine while steps go on, and its answer goes to the pool.
 type keeper struct {
 	*house
-	desk          *desk
-	reads, writes []errand        // that wait, in order of arrival
-	foreign       map[string]bool // agents that another model saved before the start
+	desk    *desk
+	waiting [lanes][]errand // in order of arrival
+	foreign map[string]bool // agents that another model saved before the start
 }
+
+// lane is a kind of errand. Those of one lane wait for each other.
+type lane uint8
+
+const (
+	seeking lane = iota
+	reading
+	writing
+	lanes
+)
 
 // errand is a message and how it is carried out.
 type errand struct {
@@ -39,7 +55,7 @@ type desk struct {
 	open   sync.WaitGroup // errands that run
 	logger *slog.Logger
 
-	reading, writing int // the keeper's
+	busy [lanes]int // errands that run; the keeper's
 }
 
 func newDesk(h *house, root *actor.RootContext) *desk {
@@ -61,52 +77,52 @@ func (k *keeper) Receive(ctx actor.Context) {
 			}
 		}
 	case *save:
-		k.writes = append(k.writes, errand{m, func() any { return k.save(m) }})
+		k.wait(writing, m, func() any { return k.save(m) })
 	case *amend:
-		k.writes = append(k.writes, errand{m, func() any { return &amended{job: m.job, err: k.guarded(func() error { return m.do(k.Store) })} }})
+		k.wait(writing, m, func() any { return &amended{job: m.job, err: k.guarded(func() error { return m.do(k.Store) })} })
 	case *seek:
-		k.reads = append(k.reads, errand{m, func() any { return k.seek(m) }})
+		k.wait(seeking, m, func() any { return k.seek(m) })
 	case *load:
-		k.reads = append(k.reads, errand{m, func() any { return k.load(m) }})
+		k.wait(reading, m, func() any { return k.load(m) })
 	case *carriedOut:
-		if m.write {
-			k.desk.writing--
-		} else {
-			k.desk.reading--
-		}
+		k.desk.busy[m.lane]--
 	case *actor.Restarting:
-		for _, e := range append(k.reads, k.writes...) {
+		for _, e := range slices.Concat(k.waiting[:]...) {
 			ctx.Send(ctx.Self(), e.message) // to the next instance
 		}
 		return
 	default:
 		return
 	}
-	for k.desk.reading < maxReads && len(k.reads) > 0 {
-		k.desk.reading++
-		k.start(ctx, k.reads[0], false)
-		k.reads = k.reads[1:]
-	}
-	for k.desk.writing < maxWrites && len(k.writes) > 0 {
-		k.desk.writing++
-		k.start(ctx, k.writes[0], true)
-		k.writes = k.writes[1:]
+	for l, most := range [lanes]int{seeking: maxSeeks, reading: maxReads, writing: maxWrites} {
+		for k.desk.busy[l] < most && len(k.waiting[l]) > 0 {
+			k.desk.busy[l]++
+			k.start(ctx, k.waiting[l][0], lane(l))
+			k.waiting[l] = k.waiting[l][1:]
+		}
 	}
 }
 
+func (k *keeper) wait(l lane, message any, run func() any) {
+	k.waiting[l] = append(k.waiting[l], errand{message, run})
+}
+
 // start carries an errand out elsewhere.
-func (k *keeper) start(ctx actor.Context, e errand, write bool) {
+func (k *keeper) start(ctx actor.Context, e errand, l lane) {
 	d, self, pool := k.desk, ctx.Self(), ctx.Parent()
 	run := func() {
 		answer := e.run()
 		d.root.Send(pool, answer)
-		d.root.Send(self, &carriedOut{write: write})
+		d.root.Send(self, &carriedOut{lane: l})
 	}
-	if d.pump != nil {
+	switch {
+	case d.pump != nil:
 		d.pump.Schedule(run)
-		return
+	case l == writing:
+		d.open.Go(func() { giveWay(); run() })
+	default:
+		d.open.Go(run)
 	}
-	d.open.Go(run)
 }
 
 // guarded makes a panic of the store an error.
@@ -158,23 +174,54 @@ func (k *keeper) seek(m *seek) *found {
 }
 
 func (k *keeper) load(m *load) *loaded {
-	out, began := &loaded{job: m.job}, k.Now()
-	out.err = k.guarded(func() error {
-		for i, key := range m.keys {
-			data, err := k.Store.Block(key)
-			if err != nil {
-				return err
-			}
-			if int64(len(data)) != k.info.BlockBytes {
-				return fmt.Errorf("block %x has %d bytes on disk and %d in the pool", key[:6], len(data), k.info.BlockBytes)
-			}
-			if err := k.Engine.WriteBlock(m.blocks[i], data); err != nil {
-				return err
-			}
-			out.n++
+	began := k.Now()
+	r := &blockReads{keeper: k, load: m, first: len(m.keys)}
+	if n := min(blockReaders, len(m.keys)); k.desk.pump == nil {
+		var readers sync.WaitGroup
+		for range n {
+			readers.Go(func() { giveWay(); r.run() })
 		}
-		return nil
+		readers.Wait()
+	} else {
+		r.run()
+	}
+	return &loaded{job: m.job, n: r.first, err: r.err, took: k.Now().Sub(began)}
+}
+
+// blockReads are the reads of the blocks of one load, by several readers, each of which takes the next block that nobody has taken.
+type blockReads struct {
+	*keeper
+	load *load
+	next atomic.Int64
+
+	mu    sync.Mutex // protects the following fields
+	first int        // that could not be read, because of err; the number of blocks if there is none
+	err   error
+}
+
+func (r *blockReads) run() {
+	for {
+		i := int(r.next.Add(1) - 1)
+		if r.mu.Lock(); i >= r.first {
+			r.mu.Unlock()
+			return
+		}
+		r.mu.Unlock()
+		if err := r.guarded(func() error { return r.read(i) }); err != nil {
+			if r.mu.Lock(); i < r.first {
+				r.first, r.err = i, err
+			}
+			r.mu.Unlock()
+		}
+	}
+}
+
+func (r *blockReads) read(i int) error {
+	key := r.load.keys[i]
+	return r.Store.Block(key, func(data []byte) error {
+		if int64(len(data)) != r.info.BlockBytes {
+			return fmt.Errorf("block %x has %d bytes on disk and %d in the pool", key[:6], len(data), r.info.BlockBytes)
+		}
+		return r.Engine.WriteBlock(r.load.blocks[i], data)
 	})
-	out.took = k.Now().Sub(began)
-	return out
 }

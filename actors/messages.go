@@ -257,7 +257,7 @@ type amended struct {
 }
 
 // carriedOut: a goroutine of the keeper -> keeper: a message is carried out, and this is the answer.
-type carriedOut struct{ write bool }
+type carriedOut struct{ lane lane }
 
 // cancelAll: System -> pool: cancel whatever waits or runs.
 type cancelAll struct{ err error }

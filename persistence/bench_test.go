@@ -13,6 +13,7 @@ import (
 
 	"troupe/persistence"
 	core "troupe/runtime"
+	"troupe/runtime/storetest"
 )
 
 // shapes are blocks as they come: of 32 tokens of a model of 1B parameters at 16 and at 4 bits, and of the starter model.
@@ -126,7 +127,7 @@ func BenchmarkLoad(b *testing.B) {
 				got, err := d.Manifest(m.Agent)
 				require.NoError(b, err)
 				for _, key := range got.Blocks {
-					_, err := d.Block(key)
+					_, err := storetest.Contents(d, key)
 					require.NoError(b, err)
 				}
 			}

@@ -149,10 +149,23 @@ func putSum(b []byte, d *xxhash.Digest) {
 
 // readBlockFile reads a whole file and checks that it is the one of key, as it was written. The contents are file[contents:].
 func readBlockFile(r io.Reader, size int64, key runtime.BlockKey) (file []byte, contents int, err error) {
-	if size < int64(tagAt) || size > maxBlockFile {
-		return nil, 0, fmt.Errorf("%w: %d bytes", errDamaged, size)
+	if err := checkBlockSize(size); err != nil {
+		return nil, 0, err
 	}
 	file = make([]byte, size)
+	contents, err = readBlockInto(file, r, key)
+	return file, contents, err
+}
+
+func checkBlockSize(size int64) error {
+	if size < int64(tagAt) || size > maxBlockFile {
+		return fmt.Errorf("%w: %d bytes", errDamaged, size)
+	}
+	return nil
+}
+
+// readBlockInto is readBlockFile for a file of exactly so many bytes.
+func readBlockInto(file []byte, r io.Reader, key runtime.BlockKey) (contents int, err error) {
 	var d xxhash.Digest
 	d.Reset()
 	const chunk = 256 << 10 // summed while it is in the processor's cache
@@ -162,7 +175,7 @@ func readBlockFile(r io.Reader, size int64, key runtime.BlockKey) (file []byte, 
 			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 				err = fmt.Errorf("%w: it ends early", errDamaged)
 			}
-			return nil, 0, err
+			return 0, err
 		}
 		if at == 0 {
 			sumStart(&d, part)
@@ -178,8 +191,8 @@ func readBlockFile(r io.Reader, size int64, key runtime.BlockKey) (file []byte, 
 	hex.Encode(start[keyAt:], key[:])
 	copy(start[keyAt+2*keyBytes:], beforeTag)
 	length := binary.LittleEndian.Uint64(file)
-	if string(start) != string(file[:tagAt]) || length < uint64(tagAt-8) || length > uint64(size-8) {
-		return nil, 0, fmt.Errorf("%w: wrong checksum or key", errDamaged)
+	if string(start) != string(file[:tagAt]) || length < uint64(tagAt-8) || length > uint64(len(file)-8) {
+		return 0, fmt.Errorf("%w: wrong checksum or key", errDamaged)
 	}
-	return file, 8 + int(length), nil
+	return 8 + int(length), nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"troupe/persistence"
 	"troupe/runtime"
+	"troupe/runtime/storetest"
 )
 
 func blockFileOf(key runtime.BlockKey) string {
@@ -47,7 +48,7 @@ func TestBlockOfAnotherKeyIsNotServed(t *testing.T) {
 	w := prepare(t, 0)
 	a := turn("a", 2, 1, 2, 0)
 	w.disk.put(blockFileOf(a.Blocks[0]), w.disk.all("blocks")[blockFileOf(a.Blocks[1])])
-	_, err := w.d.Block(a.Blocks[0])
+	_, err := storetest.Contents(w.d, a.Blocks[0])
 	require.Equal(t, runtime.Unknown, runtime.KindOf(err))
 }
 
@@ -57,7 +58,7 @@ func TestReadThatFailsOnceCostsNothing(t *testing.T) {
 		before := w.d.Usage()
 		key := turn("a", 2, 1, 2, 0).Blocks[0]
 		w.disk.arm(3, how) // open, size, read
-		_, err := w.d.Block(key)
+		_, err := storetest.Contents(w.d, key)
 		require.Equal(t, runtime.Unknown, runtime.KindOf(err), "%s: %v", how, err)
 		w.disk.arm(3, how)
 		_, err = w.d.Manifest("a")
@@ -73,7 +74,7 @@ func TestDamagedBlockIsSavedAnew(t *testing.T) {
 	a := *w.must["a"][0]
 	blocks := w.d.Usage().Blocks
 	w.disk.damage(blockFileOf(a.Blocks[0]), flip)
-	_, err := w.d.Block(a.Blocks[0])
+	_, err := storetest.Contents(w.d, a.Blocks[0])
 	require.Equal(t, runtime.Unknown, runtime.KindOf(err))
 	require.Equal(t, blocks-1, w.d.Usage().Blocks)
 	require.Equal(t, 1, w.d.Usage().Quarantined)
@@ -91,7 +92,7 @@ func TestBlockThatIsGoneIsSavedAnew(t *testing.T) {
 	w := prepare(t, 0)
 	a := *w.must["a"][0]
 	require.NoError(t, w.disk.Remove(blockFileOf(a.Blocks[1])))
-	_, err := w.d.Block(a.Blocks[1])
+	_, err := storetest.Contents(w.d, a.Blocks[1])
 	require.Equal(t, runtime.Unknown, runtime.KindOf(err))
 	require.NoError(t, w.save(a))
 	w.check()
@@ -109,14 +110,14 @@ func TestQuarantineIsBounded(t *testing.T) {
 	require.NoError(t, w.save(m))
 	for _, key := range m.Blocks {
 		w.disk.damage(blockFileOf(key), flip)
-		_, err := w.d.Block(key)
+		_, err := storetest.Contents(w.d, key)
 		require.Error(t, err)
 	}
 	require.Equal(t, len(m.Blocks), w.d.Usage().Quarantined)
 	require.Len(t, w.disk.all("quarantine"), 16)
 	require.NoError(t, w.save(m))
 	w.disk.damage(blockFileOf(m.Blocks[39]), flip)
-	_, err := w.d.Block(m.Blocks[39])
+	_, err := storetest.Contents(w.d, m.Blocks[39])
 	require.Error(t, err)
 	require.Len(t, w.disk.all("quarantine"), 16)
 	for i := range 20 {

@@ -34,6 +34,8 @@ type Disk struct {
 
 	change sync.Mutex // held while the folder is changed
 
+	buffers sync.Pool // of *buffer
+
 	mu          sync.Mutex // protects the following fields
 	index       *index
 	headers     map[string]layout // by tag

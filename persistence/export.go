@@ -53,11 +53,7 @@ func (d *Disk) export(w io.Writer, agent string) error {
 		return err
 	}
 	for _, key := range distinct(m.Blocks) {
-		file, _, err := d.blockFile(key)
-		if err != nil {
-			return err
-		}
-		if err := put(blockName(key), file); err != nil {
+		if err := d.blockFile(key, func(file []byte, _ int) error { return put(blockName(key), file) }); err != nil {
 			return err
 		}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"troupe/persistence"
 	"troupe/runtime"
+	"troupe/runtime/storetest"
 )
 
 // The agents of testdata/v1. It was written by format 1 and is never written again.
@@ -61,7 +62,7 @@ func TestFormat1IsReadForEver(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 		for _, key := range got.Blocks {
-			contents, err := d.Block(key)
+			contents, err := storetest.Contents(d, key)
 			require.NoError(t, err)
 			require.Equal(t, v1Block(key), contents)
 		}
@@ -178,7 +179,7 @@ func TestAnyBitFlipIsFound(t *testing.T) {
 		disk.put(name, good)
 		require.NoError(t, read())
 	}
-	check(blockFileOf(m.Blocks[0]), func() error { _, err := d.Block(m.Blocks[0]); return err })
+	check(blockFileOf(m.Blocks[0]), func() error { _, err := storetest.Contents(d, m.Blocks[0]); return err })
 	check(fileOf(m.Agent), func() error { _, err := d.Manifest(m.Agent); return err })
 	require.LessOrEqual(t, len(disk.all("quarantine")), 16)
 }

@@ -12,6 +12,7 @@ import (
 
 	"troupe/persistence"
 	"troupe/runtime"
+	"troupe/runtime/storetest"
 )
 
 func files(f *testing.F, pattern string) [][]byte {
@@ -100,7 +101,7 @@ func FuzzImport(f *testing.F) {
 		require.Equal(t, m.Tokens, got.Tokens)
 		require.Equal(t, m.Blocks, got.Blocks)
 		for _, key := range got.Blocks {
-			_, err := d.Block(key)
+			_, err := storetest.Contents(d, key)
 			require.NoError(t, err)
 		}
 		var b bytes.Buffer

@@ -35,36 +35,47 @@ func (d *Disk) Manifest(agent string) (runtime.Manifest, error) {
 	return p.whole(), nil
 }
 
-// Block implements [runtime.Store]. It reads at the speed of the disk and holds no lock meanwhile.
-func (d *Disk) Block(key runtime.BlockKey) ([]byte, error) {
-	file, contents, err := d.blockFile(key)
-	if err != nil {
-		return nil, err
-	}
-	return file[contents:], nil
+// Block implements [runtime.Store]. It reads at the speed of the disk and holds no lock meanwhile, so several may be read at once.
+func (d *Disk) Block(key runtime.BlockKey, use func(contents []byte) error) error {
+	return d.blockFile(key, func(file []byte, contents int) error { return use(file[contents:]) })
 }
 
-// blockFile returns the checked file of a block. The contents are file[contents:].
-func (d *Disk) blockFile(key runtime.BlockKey) (file []byte, contents int, err error) {
+// blockFile calls use with the checked file of a block, which is valid until use returns. The contents are file[contents:].
+func (d *Disk) blockFile(key runtime.BlockKey, use func(file []byte, contents int) error) error {
 	if d.closed.Load() {
-		return nil, 0, errClosed
+		return errClosed
 	}
-	file, contents, err = d.readBlock(key)
+	b, _ := d.buffers.Get().(*buffer)
+	if b == nil {
+		b = new(buffer)
+	}
+	defer d.buffers.Put(b)
+	file, contents, err := d.readBlock(key, b)
 	lose := func() { d.index.setSize(key, 0) }
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		d.damaged(blockName(key), func() error { return d.missing(blockName(key)) }, lose)
-		return nil, 0, runtime.Errorf(runtime.Unknown, "no saved block %x", key[:6])
+		return runtime.Errorf(runtime.Unknown, "no saved block %x", key[:6])
 	case errors.Is(err, errDamaged), errors.Is(err, syscall.EIO):
-		d.damaged(blockName(key), func() error { _, _, err := d.readBlock(key); return err }, lose)
-		return nil, 0, &runtime.Error{Kind: runtime.Unknown, Message: fmt.Sprintf("saved block %x is lost", key[:6]), Err: err}
+		d.damaged(blockName(key), func() error { _, _, err := d.readBlock(key, b); return err }, lose)
+		return &runtime.Error{Kind: runtime.Unknown, Message: fmt.Sprintf("saved block %x is lost", key[:6]), Err: err}
 	case err != nil:
-		return nil, 0, fmt.Errorf("read saved block %x: %w", key[:6], err)
+		return fmt.Errorf("read saved block %x: %w", key[:6], err)
 	}
-	return file, contents, nil
+	return use(file, contents)
 }
 
-func (d *Disk) readBlock(key runtime.BlockKey) (file []byte, contents int, err error) {
+// buffer is memory for the file of a block, which is used again: new memory for each would cost more than reading from the page cache.
+type buffer struct{ bytes []byte }
+
+func (b *buffer) ofSize(n int64) []byte {
+	if int64(cap(b.bytes)) < n {
+		b.bytes = make([]byte, n)
+	}
+	return b.bytes[:n]
+}
+
+func (d *Disk) readBlock(key runtime.BlockKey, b *buffer) (file []byte, contents int, err error) {
 	f, err := d.fs.Open(blockName(key))
 	if err != nil {
 		return nil, 0, err
@@ -74,7 +85,12 @@ func (d *Disk) readBlock(key runtime.BlockKey) (file []byte, contents int, err e
 	if err != nil {
 		return nil, 0, err
 	}
-	return readBlockFile(f, size, key)
+	if err := checkBlockSize(size); err != nil {
+		return nil, 0, err
+	}
+	file = b.ofSize(size)
+	contents, err = readBlockInto(file, f, key)
+	return file, contents, err
 }
 
 // damaged takes a file out of use after a read of it failed. look reads it again with mu held, because a save may have replaced it since; lose notes that

@@ -86,8 +86,8 @@ func TestDiskIsLikeTheModel(t *testing.T) {
 					require.Equal(rt, want, got)
 				}
 				for key := range known {
-					_, want := model.Block(key)
-					contents, err := w.d.Block(key)
+					_, want := storetest.Contents(model, key)
+					contents, err := storetest.Contents(w.d, key)
 					if want != nil {
 						require.Equal(rt, runtime.KindOf(want), runtime.KindOf(err))
 						continue

@@ -10,6 +10,7 @@ import (
 
 	"troupe/persistence"
 	"troupe/runtime"
+	"troupe/runtime/storetest"
 )
 
 // TestLoadsDoNotWaitForASave holds a save where it has just asked for a block.
@@ -35,7 +36,7 @@ func TestLoadsDoNotWaitForASave(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, a, got)
 	for _, key := range a.Blocks {
-		contents, err := d.Block(key)
+		contents, err := storetest.Contents(d, key)
 		require.NoError(t, err)
 		require.Equal(t, contentsOf(key), contents)
 	}
@@ -84,7 +85,7 @@ func TestManyAtOnce(t *testing.T) {
 						continue
 					}
 					for _, key := range m.Blocks {
-						contents, err := d.Block(key)
+						contents, err := storetest.Contents(d, key)
 						if err != nil && runtime.KindOf(err) != runtime.Unknown {
 							return err
 						}
@@ -110,7 +111,7 @@ func TestManyAtOnce(t *testing.T) {
 		m, err := again.Manifest(saved.Agent)
 		require.NoError(t, err)
 		for _, key := range m.Blocks {
-			_, err := again.Block(key)
+			_, err := storetest.Contents(again, key)
 			require.NoError(t, err)
 		}
 	}
@@ -124,7 +125,7 @@ func TestClosedStoreSaysSo(t *testing.T) {
 	require.ErrorContains(t, d.Delete("a"), "closed")
 	_, err := d.Manifest("a")
 	require.ErrorContains(t, err, "closed")
-	_, err = d.Block(m.Blocks[0])
+	_, err = storetest.Contents(d, m.Blocks[0])
 	require.ErrorContains(t, err, "closed")
 	require.NoError(t, d.Close(), "twice")
 }

@@ -39,7 +39,7 @@ type StoreUsage struct {
 
 // Store keeps agents beyond the life of the process. It may be used from several goroutines.
 //
-// A manifest that Manifest returns names only blocks that Block returns. What Save returned nil for survives a crash at any later instant.
+// A manifest that Manifest returns names only blocks that Block finds. What Save returned nil for survives a crash at any later instant.
 type Store interface {
 	// Save keeps an agent: first the blocks that are new, then the manifest, which replaces an older one of the same agent. block returns the
 	// contents of m.Blocks[i]; it is called only for blocks that the store lacks.
@@ -50,8 +50,9 @@ type Store interface {
 	List() []Saved
 	// Usage returns the sums of this moment.
 	Usage() StoreUsage
-	// Block returns the contents of a block, or an error of kind Unknown if there is none or it is damaged.
-	Block(key BlockKey) ([]byte, error)
+	// Block calls use with the contents of a block, which are valid until it returns, and returns its error. The error is of kind Unknown, and use is
+	// not called, if there is no such block or it is damaged.
+	Block(key BlockKey, use func(contents []byte) error) error
 	// Delete forgets an agent and the blocks that no other agent names. Deleting an unknown agent is not an error.
 	Delete(agent string) error
 	// Close releases what the store holds open.

@@ -97,14 +97,23 @@ func (f *Fake) Damage(key runtime.BlockKey) bool {
 }
 
 // Block implements [runtime.Store].
-func (f *Fake) Block(key runtime.BlockKey) ([]byte, error) {
+func (f *Fake) Block(key runtime.BlockKey, use func(contents []byte) error) error {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	data, ok := f.blocks[key]
+	f.mu.Unlock()
 	if !ok {
-		return nil, runtime.Errorf(runtime.Unknown, "no saved block %x", key[:6])
+		return runtime.Errorf(runtime.Unknown, "no saved block %x", key[:6])
 	}
-	return bytes.Clone(data), nil
+	return use(bytes.Clone(data))
+}
+
+// Contents returns a copy of the contents of a block in a store.
+func Contents(s runtime.Store, key runtime.BlockKey) (contents []byte, err error) {
+	err = s.Block(key, func(b []byte) error {
+		contents = bytes.Clone(b)
+		return nil
+	})
+	return contents, err
 }
 
 // Delete implements [runtime.Store].

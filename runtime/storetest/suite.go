@@ -66,7 +66,7 @@ func saved(t *testing.T, s runtime.Store) {
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 		for i, key := range got.Blocks {
-			data, err := s.Block(key)
+			data, err := Contents(s, key)
 			require.NoError(t, err)
 			require.Equal(t, contents[want.Tokens[i]], string(data))
 		}
@@ -107,7 +107,7 @@ func failed(t *testing.T, s runtime.Store) {
 	got, err := s.Manifest("a")
 	require.NoError(t, err)
 	require.Equal(t, before, got)
-	_, err = s.Block(before.Blocks[0])
+	_, err = Contents(s, before.Blocks[0])
 	require.NoError(t, err)
 }
 
@@ -117,19 +117,19 @@ func collected(t *testing.T, s runtime.Store) {
 	save(t, s, b)
 	require.NoError(t, s.Delete("a"))
 	require.NoError(t, s.Delete("a"), "twice")
-	_, err := s.Block(a.Blocks[0])
+	_, err := Contents(s, a.Blocks[0])
 	require.Equal(t, runtime.Unknown, runtime.KindOf(err), "nobody names it")
-	_, err = s.Block(a.Blocks[1])
+	_, err = Contents(s, a.Blocks[1])
 	require.NoError(t, err, "b names it")
 	save(t, s, agent("b", 3))
-	_, err = s.Block(b.Blocks[1])
+	_, err = Contents(s, b.Blocks[1])
 	require.Equal(t, runtime.Unknown, runtime.KindOf(err), "b's newer manifest does not name it")
 }
 
 func unknown(t *testing.T, s runtime.Store) {
 	_, err := s.Manifest("nobody")
 	require.Equal(t, runtime.Unknown, runtime.KindOf(err))
-	_, err = s.Block(runtime.BlockKey{1})
+	_, err = Contents(s, runtime.BlockKey{1})
 	require.Equal(t, runtime.Unknown, runtime.KindOf(err))
 	require.Empty(t, s.List())
 	require.Zero(t, s.Usage().Agents)
@@ -143,7 +143,7 @@ func isolated(t *testing.T, s runtime.Store) {
 	got, err := s.Manifest("a")
 	require.NoError(t, err)
 	require.Equal(t, int32(0), got.Tokens[0])
-	block, err := s.Block(got.Blocks[0])
+	block, err := Contents(s, got.Blocks[0])
 	require.NoError(t, err)
 	require.Equal(t, contents[0], string(block))
 }

@@ -53,13 +53,15 @@ func (d *disk) Manifest(agent string) (runtime.Manifest, error) {
 }
 
 // Block implements runtime.Store.
-func (d *disk) Block(key runtime.BlockKey) ([]byte, error) {
+func (d *disk) Block(key runtime.BlockKey, use func(contents []byte) error) error {
 	if d.bad(20, "block lost") {
 		d.Damage(key)
 	}
-	data, err := d.Fake.Block(key)
-	if err == nil && d.bad(50, "block cut") {
-		data = data[1:]
-	}
-	return data, err
+	cut := d.bad(50, "block cut")
+	return d.Fake.Block(key, func(data []byte) error {
+		if cut {
+			data = data[1:]
+		}
+		return use(data)
+	})
 }
