@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"troupe/runtime"
+	"troupe/runtime/storetest"
 )
 
 func exported(t *testing.T, w *world, id string) []byte {
@@ -193,7 +194,7 @@ func TestImportForAnotherOwner(t *testing.T) {
 		require.True(t, got.Sound(4))
 		require.Equal(t, id == "y", slices.Equal(m.Blocks, got.Blocks))
 		for i, key := range got.Blocks {
-			b, err := to.d.Block(key)
+			b, err := storetest.Contents(to.d, key)
 			require.NoError(t, err)
 			require.Equal(t, contentsOf(m.Blocks[i]), b)
 		}
