@@ -8,9 +8,11 @@ import (
 	"troupe/runtime"
 )
 
-// serve gives out what blocks there are: first to running requests that need their next one, oldest first, then to the queue in its order. When there are
+// serve gives out what blocks there are: first to running requests that need their next one, oldest first, then to those that wait, in turn. When there are
 // too few, loose blocks go, then the memories of idle agents, least recently used first, to disk if there is one; when that is not enough and somebody
 // stands still, the youngest running request gives way. It is admitted again later.
+//
+// When there is no room for the one whose turn it is, one of somebody who crowds it out gives way too.
 //
 // A request whose next missing block is being computed by another one waits for that and lets others pass; so does one whose agent is on disk, until it
 // was read.
@@ -25,16 +27,18 @@ func (p *pool) serve(ctx actor.Context) {
 		blocks, _ := p.ledger.Take(1)
 		t.blocks = append(t.blocks, blocks...)
 		t.wants, t.stalled = false, false
+		p.charge(t, p.info.BlockTokens)
 		ctx.Send(p.batcher, &granted{id: t.id, blocks: blocks})
 	}
-	i := 0
-	for i < p.queue.Len() {
-		t := p.queue.At(i)
+	waiting := p.waiting()
+	t := popTurn(&waiting)
+	for t != nil {
 		if p.away(t) {
-			i++
+			t = popTurn(&waiting)
 			continue
 		}
 		if !p.fits(t) {
+			p.giveWay(ctx, t)
 			break
 		}
 		if r := p.restore(t); len(r.Load) > 0 {
@@ -42,19 +46,23 @@ func (p *pool) serve(ctx actor.Context) {
 				break
 			}
 			p.load(ctx, t, r)
-			i++
+			t = popTurn(&waiting)
 			continue
 		}
 		m := p.match(t)
 		if !p.makeRoom(ctx, t.seat, func() int { return p.short(t, m) }) {
+			p.giveWay(ctx, t)
 			break
 		}
 		p.queue.Remove(t)
 		p.admit(ctx, t, m)
+		waiting = p.waiting() // what was charged may change whose turn it is
+		t = popTurn(&waiting)
 	}
 	if p.Store != nil {
-		for ; i < min(p.queue.Len(), p.MaxBatch); i++ {
-			p.loadAhead(ctx, p.queue.At(i))
+		for n := 0; t != nil && n < p.MaxBatch; n++ {
+			p.loadAhead(ctx, t)
+			t = popTurn(&waiting)
 		}
 	}
 }
@@ -176,11 +184,14 @@ func (p *pool) admit(ctx actor.Context, t *ticket, m runtime.Match) {
 
 	resumed := t.state == halted
 	t.state = running
+	t.runs(1)
+	t.place.Paused = false
 	p.running = insertByAge(p.running, t)
 	if resumed {
 		ctx.Send(t.pid, &resume{id: t.id, lease: lease})
 		return
 	}
+	p.charge(t, len(t.tokens)-m.Length+min(t.outputs, p.info.BlockTokens))
 	p.stats.Admitted++
 	p.stats.Hits += uint64(m.Length)
 	p.stats.Misses += uint64(len(t.tokens) - m.Length)

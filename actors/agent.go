@@ -113,6 +113,7 @@ func (a *agent) lend(ctx actor.Context) {
 	m := &lend{
 		id: j.id, agent: ctx.Self(), lease: j.lease, sampler: j.sampler, tokens: j.tokens[j.lease.Length:len(j.tokens):len(j.tokens)],
 		outputs: j.left, end: j.end, ignoreEOS: j.request.IgnoreEOS,
+		owner: j.request.Owner, party: j.request.party(), class: j.request.Class,
 	}
 	j.lease, j.lent = nil, true
 	ctx.Send(a.batcher, m)

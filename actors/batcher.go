@@ -21,9 +21,11 @@ type batcher struct {
 
 	rows  []*row // lent leases in order of arrival
 	byID  map[uint64]*row
-	turn  int    // grows with each step; see runtime.PlanStep
-	solo  []part // members of a step that failed, still to be tried alone
-	woken bool   // a compose is on its way
+	turn  int              // grows with each step; see runtime.PlanStep
+	fair  *runtime.Fair    // between those whose prompts are prefilled
+	cost  runtime.StepCost // of steps, as measured
+	solo  []part           // members of a step that failed, still to be tried alone
+	woken bool             // a compose is on its way
 }
 
 // row is a lent lease and what is left to do with it.
@@ -33,12 +35,15 @@ type row struct {
 	next    [1]int32          // the token to decode; written only when no step of this row is in flight
 	asked   bool              // for a block
 	stalled bool              // said so
-	// prefilling is set until the tokens that came with the lease are computed.
-	prefilling bool
+	// prefilling is whose prompt it is, until the tokens that came with the lease are computed; nil afterwards.
+	prefilling *runtime.Party
 }
 
+// minChunk is how many prompt tokens a step takes on, however long it is: below it a prompt takes much longer and the gaps hardly less.
+const minChunk = 32
+
 func newBatcher(h *house, loop *engineLoop) *batcher {
-	return &batcher{house: h, loop: loop, byID: map[uint64]*row{}}
+	return &batcher{house: h, loop: loop, byID: map[uint64]*row{}, fair: runtime.NewFair()}
 }
 
 // Receive implements actor.Actor.
@@ -71,7 +76,7 @@ func (b *batcher) Receive(ctx actor.Context) {
 }
 
 func (b *batcher) add(ctx actor.Context, m *lend) {
-	r := &row{lend: *m, blocks: slices.Clone(m.lease.Blocks), prefilling: true}
+	r := &row{lend: *m, blocks: slices.Clone(m.lease.Blocks), prefilling: b.fair.Enter(m.party)}
 	b.rows = append(b.rows, r)
 	b.byID[m.id] = r
 	b.wake(ctx)
@@ -93,8 +98,17 @@ func (b *batcher) extend(ctx actor.Context, m *granted) {
 func (b *batcher) release(ctx actor.Context, r *row, m *returned) {
 	delete(b.byID, r.id)
 	b.rows = slices.DeleteFunc(b.rows, func(x *row) bool { return x == r })
+	b.prefilled(r)
 	m.id, m.lease, m.step = r.id, r.lease, b.loop.writing(r)
 	ctx.Send(r.agent, m)
+}
+
+// prefilled notes that a row's prompt needs no more of the chunks.
+func (b *batcher) prefilled(r *row) {
+	if r.prefilling != nil {
+		b.fair.Leave(r.prefilling)
+		r.prefilling = nil
+	}
 }
 
 // wake makes a step start soon, behind the messages that are here already.
@@ -130,16 +144,40 @@ func (b *batcher) compose(ctx actor.Context) {
 
 func (b *batcher) plan() []part {
 	pending := make([]runtime.Pending, len(b.rows))
+	parties := b.parties()
 	for i, r := range b.rows {
 		pending[i] = runtime.Pending{Start: r.lease.Length, Tokens: len(r.tokens), Room: r.lease.Room()}
+		if r.prefilling != nil {
+			pending[i].Party, pending[i].Price = r.prefilling, r.class.Price()*float64(parties[r.owner])
+		}
 	}
-	shares := runtime.PlanStep(pending, runtime.StepLimits{Rows: b.MaxBatch, Chunk: b.PrefillChunk, BlockTokens: b.info.BlockTokens}, b.turn)
+	shares := runtime.PlanStep(pending, runtime.StepLimits{
+		Rows: b.MaxBatch, Chunk: b.PrefillChunk, BlockTokens: b.info.BlockTokens, MaxTime: max(b.MaxGap, 0), MinChunk: minChunk, Cost: &b.cost,
+	}, b.turn)
 	b.turn++
 	parts := make([]part, len(shares))
 	for i, s := range shares {
 		parts[i] = part{row: b.rows[s.Index], tokens: s.Tokens}
+		if p := pending[s.Index]; p.Party != nil {
+			b.fair.Charge(p.Party, float64(s.Tokens)*p.Price)
+		}
 	}
 	return parts
+}
+
+// parties counts those of each owner whose prompts are prefilled: they share what is one owner's part.
+func (b *batcher) parties() map[string]int {
+	if b.fair.Active() == 0 {
+		return nil
+	}
+	seen, count := map[*runtime.Party]bool{}, map[string]int{}
+	for _, r := range b.rows {
+		if r.prefilling != nil && !seen[r.prefilling] {
+			seen[r.prefilling] = true
+			count[r.owner]++
+		}
+	}
+	return count
 }
 
 // nextSolo returns the next member of a failed step, to be tried alone, or nil if there is none.
@@ -165,11 +203,23 @@ func (b *batcher) stepped(ctx actor.Context, m *stepped) {
 		b.stepFailed(ctx, m)
 		return
 	}
+	b.learn(m.step)
 	for i, p := range m.step.parts {
 		if b.holds(p.row) {
 			b.advance(ctx, p, m.results[i])
 		}
 	}
+}
+
+// learn notes how long a step took.
+func (b *batcher) learn(s *step) {
+	var prefills []runtime.Row
+	for _, r := range s.rows {
+		if len(r.Tokens) > 1 {
+			prefills = append(prefills, r)
+		}
+	}
+	b.cost.Observe(len(s.rows)-len(prefills), prefills, s.took)
 }
 
 // progress returns the rows whose prompts have new full blocks after a step. What a lent lease generates it tells when it comes back.
@@ -179,10 +229,12 @@ func (b *batcher) progress(m *stepped) (out []progress) {
 	}
 	for _, p := range m.step.parts {
 		r := p.row
-		if !b.holds(r) || !r.prefilling {
+		if !b.holds(r) || r.prefilling == nil {
 			continue
 		}
-		r.prefilling = p.tokens < len(r.tokens)
+		if p.tokens == len(r.tokens) {
+			b.prefilled(r)
+		}
 		if length := r.lease.Length + p.tokens; length/b.info.BlockTokens > r.lease.Length/b.info.BlockTokens {
 			out = append(out, progress{id: r.id, length: length})
 		}

@@ -13,12 +13,14 @@ import (
 
 // Defaults of [Config].
 const (
-	DefaultMaxBatch     = 64
-	DefaultMaxQueue     = 1024
-	DefaultPrefillChunk = 512
-	DefaultStreamBuffer = 1024
-	DefaultIdleSave     = 5 * time.Second
-	DefaultMaxShare     = 0.5
+	DefaultMaxBatch       = 64
+	DefaultMaxQueue       = 1024
+	DefaultMaxQueueTokens = 1 << 18
+	DefaultPrefillChunk   = 512
+	DefaultStreamBuffer   = 1024
+	DefaultIdleSave       = 5 * time.Second
+	DefaultMaxShare       = 0.5
+	DefaultMaxGap         = 200 * time.Millisecond
 )
 
 // Config is what a [System] is made of. Only Engine and Model are required.
@@ -26,9 +28,14 @@ type Config struct {
 	Engine runtime.Engine // owned by the system once Start succeeded; Close closes it
 	Model  *model.Model
 
-	MaxBatch     int // most requests that run at once, each with at most one row in a step
-	MaxQueue     int // most requests that wait for admission; negative: none
-	PrefillChunk int // most prompt tokens in a step, all requests together
+	MaxBatch int // most requests that run at once, each with at most one row in a step
+	MaxQueue int // most requests that wait for admission; negative: none
+	// MaxQueueTokens is how many prompt tokens may wait to be computed, if more than one request waits. 0 is DefaultMaxQueueTokens; negative: any number.
+	MaxQueueTokens int
+	PrefillChunk   int // most prompt tokens in a step, all requests together
+	// MaxGap is how long a step should take at most while somebody decodes: prompts are cut so that it does, by what steps have taken so far. 0 is
+	// DefaultMaxGap; negative: whatever they take.
+	MaxGap       time.Duration
 	StreamBuffer int // events a client may lag behind before it is cancelled
 
 	// Store keeps agents on disk: idle ones hibernate there when the pool runs short, and come back with their next request. Nil: they are forgotten. It
@@ -87,10 +94,14 @@ func (c *Config) prepare() error {
 	}
 	fill(&c.MaxBatch, DefaultMaxBatch)
 	fill(&c.MaxQueue, DefaultMaxQueue)
+	fill(&c.MaxQueueTokens, DefaultMaxQueueTokens)
 	fill(&c.PrefillChunk, DefaultPrefillChunk)
 	fill(&c.StreamBuffer, DefaultStreamBuffer)
 	if c.IdleSave == 0 {
 		c.IdleSave = DefaultIdleSave
+	}
+	if c.MaxGap == 0 {
+		c.MaxGap = DefaultMaxGap
 	}
 	if c.MaxShare == 0 {
 		c.MaxShare = DefaultMaxShare

@@ -27,7 +27,7 @@ var rewrite = flag.Bool("rewrite", false, "write testdata/*.txt anew; commit it 
 // it is received, every step of the engine, every event of a stream.
 //
 //	> start blocks=8 block=4 context=64 batch=4 queue=2 chunk=8 disk=yes
-//	> generate A agent=alice prompt=1..12 max=5 stop=xy
+//	> generate A agent=alice prompt=1..12 max=5 stop=xy class=batch
 //	> step            compute the step that the engine was given; it takes a second
 //	> finish          step until the engine has nothing to do
 //	> cancel A
@@ -141,7 +141,7 @@ func (s *script) do(words []string) {
 	case "start":
 		s.start(enginetest.Options{
 			Vocab: 100, Context: number("context", 64), Blocks: number("blocks", 8), BlockTokens: number("block", 4), BeforeStep: s.beforeStep,
-		}, Config{MaxBatch: number("batch", 4), MaxQueue: number("queue", 2), PrefillChunk: number("chunk", 8)}, args["disk"] != "")
+		}, Config{MaxBatch: number("batch", 4), MaxQueue: number("queue", 2), PrefillChunk: number("chunk", 8), MaxGap: -1}, args["disk"] != "")
 	case "restart":
 		require.NoError(s, s.system.Close())
 		s.open()
@@ -167,6 +167,11 @@ func (s *script) do(words []string) {
 	case "generate":
 		name := words[1]
 		r := Request{Agent: args["agent"], Prompt: tokens(s.T, args["prompt"]), MaxTokens: number("max", 0)}
+		if name := args["class"]; name != "" {
+			var err error
+			r.Class, err = runtime.ParseClass(name)
+			require.NoError(s, err)
+		}
 		if stop := args["stop"]; stop != "" {
 			r.Stops = []string{strings.ReplaceAll(stop, "_", " ")}
 		}

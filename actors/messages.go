@@ -86,6 +86,9 @@ type lend struct {
 	outputs   int     // most tokens to generate
 	end       int     // most positions the lease will need
 	ignoreEOS bool
+	owner     string        // whose prompt it is, which shares the chunks with those of others
+	party     string        // the agent among the owner's
+	class     runtime.Class // and how urgent
 }
 
 // sampled: batcher -> agent: the next token. It is never one that ends the turn.

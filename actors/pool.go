@@ -23,7 +23,8 @@ type pool struct {
 	ledger    *runtime.Ledger
 	tickets   map[uint64]*ticket     // every request that is not over, or whose blocks are not all home
 	running   []*ticket              // admitted, in order of age
-	queue     runtime.Queue[*ticket] // waiting or paused
+	queue     runtime.Queue[*ticket] // waiting or paused, in order of arrival
+	fair      *runtime.Fair          // between owners, each of whom has one for his agents
 	computing runtime.Computing      // blocks that running requests are about to publish
 	seats     map[string]*seat       // agents by id
 	idle      *list.List             // seats with a memory, least recently used first
@@ -47,7 +48,7 @@ type pool struct {
 func newPool(s *System) *pool {
 	return &pool{
 		house: s.house, system: s,
-		ledger: runtime.NewLedger(s.info.Blocks), computing: runtime.Computing{},
+		ledger: runtime.NewLedger(s.info.Blocks), computing: runtime.Computing{}, fair: runtime.NewFair(),
 		tickets: map[uint64]*ticket{}, seats: map[string]*seat{}, idle: list.New(), cold: list.New(),
 		jobs: map[uint64]*diskJob{}, unsaved: list.New(),
 		stats: newPoolStats(s.house),
@@ -142,6 +143,7 @@ func (p *pool) generate(ctx actor.Context, m *generate) {
 		id: m.id, request: m.request, stream: m.stream, tokens: m.request.Prompt, keys: m.keys,
 		outputs: outputs, end: runtime.End(n, outputs), since: p.Now(),
 	}
+	p.estimate(t)
 	if err := p.refusal(m.ctx, t); err != nil {
 		p.stats.Refused++
 		m.reply <- err
@@ -153,13 +155,24 @@ func (p *pool) generate(ctx actor.Context, m *generate) {
 			s.ticket, t.seat = t, s
 			if s.memory != nil {
 				p.realign(t, s.memory.tokens)
+				p.estimate(t)
 			}
 		}
 	}
 	p.tickets[t.id] = t
+	p.enter(t)
 	p.queue.Push(t)
 	m.reply <- nil
 	p.seek(ctx, t)
+}
+
+// estimate notes how much of a request that waits is to be computed: what is neither in the pool nor, as far as we know, on disk.
+func (p *pool) estimate(t *ticket) {
+	found := p.match(t).Length
+	if t.saved != nil {
+		found = max(found, runtime.CommonPrefix(t.saved.Tokens[:t.saved.Length], t.tokens))
+	}
+	t.lacks = max(len(t.tokens)-found, 1)
 }
 
 // refusal returns why a request cannot even wait, or nil.
@@ -170,16 +183,16 @@ func (p *pool) refusal(client context.Context, t *ticket) error {
 	if err := client.Err(); err != nil { // its cancel may have come before it
 		return err
 	}
-	if p.queue.Len() < p.MaxQueue {
+	queued := 0
+	p.queue.All(func(t *ticket) { queued += t.lacks })
+	if n := p.queue.Len(); n < p.MaxQueue && (n == 0 || p.MaxQueueTokens < 0 || queued+t.lacks <= p.MaxQueueTokens) {
 		return nil
 	}
 	// Those in the queue wait for the disk or for what others compute. When they go on there is room for this one too.
 	if p.next() == nil && p.fitsBeside(t) {
 		return nil
 	}
-	queued := 0
-	p.queue.All(func(t *ticket) { queued += len(t.tokens) })
-	err := runtime.Errorf(runtime.Busy, "the server is full: %d requests run and %d wait", len(p.running), p.queue.Len())
+	err := runtime.Errorf(runtime.Busy, "the server is full: %d requests run and %d wait, with %d tokens", len(p.running), p.queue.Len(), queued)
 	err.RetryAfter = runtime.RetryAfter(queued, p.pace.PerSecond())
 	return err
 }
@@ -205,6 +218,7 @@ func (p *pool) abort(ctx actor.Context, t *ticket, err error) {
 // drop ends a request that was never admitted: no agent knows it.
 func (p *pool) drop(t *ticket, err error) {
 	p.queue.Remove(t)
+	p.leave(t)
 	p.leaveSeat(t)
 	delete(p.tickets, t.id)
 	t.stream.finish(Outcome{PromptTokens: len(t.request.Prompt), Err: err})
@@ -241,13 +255,14 @@ func (p *pool) publish(t *ticket, length int) {
 	t.length = max(t.length, length)
 }
 
-// paused takes back the blocks of a request that gave way. It is the next to be admitted, but for older ones that gave way later.
+// paused takes back the blocks of a request that gave way. It goes on when it is its turn, see [runtime.Place.Before].
 //
 // What it knows, up to its last full block, is now the memory of an agent that is idle and whose request waits: it goes to disk if there is one, others take
 // the blocks when they need them, and it comes back like any other.
 func (p *pool) paused(ctx actor.Context, m *paused) {
 	t := p.tickets[m.id]
 	p.written = max(p.written, m.step)
+	t.place.Paused = !t.polite
 	p.leaveBatch(t)
 	t.tokens, t.keys = m.tokens, m.keys
 	p.publish(t, m.lease.Length)
@@ -263,7 +278,8 @@ func (p *pool) paused(ctx actor.Context, m *paused) {
 	} else {
 		p.giveBack(t, m.lease.Blocks, true)
 	}
-	p.queue.PushFront(t)
+	t.lacks = len(t.tokens) - p.match(t).Length
+	p.queue.Push(t)
 	p.stats.Preempted++
 }
 
@@ -273,6 +289,7 @@ func (p *pool) ended(ctx actor.Context, m *ended) {
 	t := p.tickets[m.id]
 	p.leaveBatch(t)
 	p.queue.Remove(t)
+	p.leave(t)
 	t.state = over
 	p.written = max(p.written, m.step)
 	if m.tokens != nil {
@@ -330,7 +347,10 @@ func (p *pool) leaveSeat(t *ticket) {
 func (p *pool) leaveBatch(t *ticket) {
 	p.computing.End(t.id, t.keys)
 	p.running = slices.DeleteFunc(p.running, func(x *ticket) bool { return x == t })
-	t.wants, t.stalled, t.yielding = false, false, false
+	if t.state == running {
+		t.runs(-1)
+	}
+	t.wants, t.stalled, t.yielding, t.polite = false, false, false, false
 }
 
 // giveBack ends leases that are booked on a ticket.

@@ -44,6 +44,7 @@ func (p *pool) found(ctx actor.Context, m *found) {
 		t.sought, t.saved = true, m.manifest
 		if m.manifest != nil {
 			p.realign(t, m.manifest.Tokens[:m.manifest.Length])
+			p.estimate(t)
 		}
 		if m.foreign && m.manifest == nil {
 			t.miss = Miss{Why: MissTag}

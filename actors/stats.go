@@ -9,22 +9,24 @@ import (
 
 // Stats are the numbers of one moment. Counters only grow.
 type Stats struct {
-	Blocks      int // in the pool; Free + Leased + Cached
-	Free        int
-	Leased      int // held by requests that run
-	Cached      int // of idle agents, or of nobody and kept for whose prompt needs them
-	Shared      int // blocks that several requests or agents refer to
-	BlockTokens int
-	Running     int // admitted requests
-	Waiting     int // requests in the queue, the paused ones included
-	Paused      int // of those, the ones that gave way to older ones
-	IdleAgents  int // that have a history in the pool
-	Draining    bool
-	Admitted    uint64
-	Refused     uint64
-	Preempted   uint64 // how often a running request gave way
-	Forgotten   uint64 // idle agents whose blocks others needed and that are not on disk
-	Evicted     uint64 // cached blocks of nobody that others needed
+	Blocks       int // in the pool; Free + Leased + Cached
+	Free         int
+	Leased       int // held by requests that run
+	Cached       int // of idle agents, or of nobody and kept for whose prompt needs them
+	Shared       int // blocks that several requests or agents refer to
+	BlockTokens  int
+	Running      int    // admitted requests
+	Waiting      int    // requests in the queue, the paused ones included
+	Paused       int    // of those, the ones that gave way to others
+	WaitingBy    [3]int // all of them by runtime.Class
+	QueuedTokens int    // that they lack, as far as it is known
+	IdleAgents   int    // that have a history in the pool
+	Draining     bool
+	Admitted     uint64
+	Refused      uint64
+	Preempted    uint64 // how often a running request gave way
+	Forgotten    uint64 // idle agents whose blocks others needed and that are not on disk
+	Evicted      uint64 // cached blocks of nobody that others needed
 
 	Hits, Misses  uint64        // prompt tokens that were found, and that were computed
 	Realigned     uint64        // prompts that went on from what their agent knew although they were tokenised differently
@@ -106,6 +108,8 @@ func (p *pool) snapshot() Stats {
 	s.Shared, s.Evicted = p.ledger.Shared(), p.ledger.Evicted()
 	s.Running, s.Waiting, s.IdleAgents = len(p.running), p.queue.Len(), p.idle.Len()
 	p.queue.All(func(t *ticket) {
+		s.WaitingBy[t.request.Class]++
+		s.QueuedTokens += t.lacks
 		if t.state == halted {
 			s.Paused++
 		}

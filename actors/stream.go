@@ -9,13 +9,22 @@ import (
 
 // Request is one prompt to be answered.
 type Request struct {
-	Agent     string  // validated id of the agent; "" is anonymous
-	Owner     string  // whose it is; owners share no blocks. Of a request with an agent it is the agent's
+	Agent     string // validated id of the agent; "" is anonymous
+	Owner     string // whose it is; owners share no blocks. Of a request with an agent it is the agent's
+	Class     runtime.Class
 	Prompt    []int32 // must not change until the stream has ended
 	Sampling  runtime.Sampling
 	MaxTokens int // 0: as many as the context allows; more than that is capped
 	Stops     []string
 	IgnoreEOS bool
+}
+
+// party is who the request is when agents compete: its agent, or all that is anonymous of its owner.
+func (r *Request) party() string {
+	if r.Agent != "" {
+		return r.Agent
+	}
+	return r.Owner + "/"
 }
 
 // Miss says why a prompt was not cached further than it was, if its agent is one that could have known more.

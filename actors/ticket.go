@@ -57,10 +57,13 @@ type ticket struct {
 	sought  bool               // it is known what its agent has on disk
 	saved   *runtime.Manifest  // what that is, until it was read
 	since   time.Time          // when it began to wait
+	place   runtime.Place      // among those of others
+	lacks   int                // tokens that are to be computed when it is admitted, as far as that is known
 
 	wants    bool // a block
 	stalled  bool // and cannot go on without
 	yielding bool // was told to give way
+	polite   bool // to somebody else's request, not for want of blocks
 }
 
 type ticketState uint8

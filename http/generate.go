@@ -138,7 +138,12 @@ func (s *Server) admit(ctx context.Context, c *fiber.Ctx, d dialect, v *service,
 		served:    v.model.ID,
 		owner:     owner(c),
 	}
-	if g.agent, err = agentID(func(name string) string { return c.Get(name) }, in.identity); err != nil {
+	header := func(name string) string { return c.Get(name) }
+	if g.agent, err = agentID(header, in.identity); err != nil {
+		return nil, err
+	}
+	class, err := classOf(header)
+	if err != nil {
 		return nil, err
 	}
 	if g.agent != "" {
@@ -151,7 +156,7 @@ func (s *Server) admit(ctx context.Context, c *fiber.Ctx, d dialect, v *service,
 	if err != nil {
 		return nil, err
 	}
-	r.Agent, r.Owner, g.tokens = internalID(g.owner, g.agent), g.owner, len(r.Prompt)
+	r.Agent, r.Owner, r.Class, g.tokens = internalID(g.owner, g.agent), g.owner, class, len(r.Prompt)
 	g.missed = func(m actors.Miss) string { return v.cacheMiss(ctx, in, r.Prompt, m) }
 	g.pseudonym = runtime.Pseudonym(r.Agent)
 	g.clipped = v.model.Context-g.tokens < in.maxTokens

@@ -44,6 +44,21 @@ func agentID(header func(string) string, b identityFields) (string, error) {
 	return "", nil
 }
 
+// classOf says how urgent a request is: what X-Priority names, else what a sub-agent of Claude Code asks, else the answer to somebody who waits for it.
+func classOf(header func(string) string) (runtime.Class, error) {
+	if name := header("X-Priority"); name != "" {
+		class, err := runtime.ParseClass(name)
+		if err != nil {
+			return 0, runtime.InvalidParam("X-Priority", "X-Priority must be interactive, agent or batch")
+		}
+		return class, nil
+	}
+	if header("X-Claude-Code-Agent-ID") != "" {
+		return runtime.SubAgent, nil
+	}
+	return runtime.Interactive, nil
+}
+
 // identityFields are the parts of a body that can name an agent.
 type identityFields struct {
 	SessionID string

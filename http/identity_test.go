@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"troupe/runtime"
 )
 
 func TestIdentity(t *testing.T) {
@@ -66,4 +68,27 @@ func TestValidID(t *testing.T) {
 	for _, id := range []string{"", ".", "..", ".hidden", "a/b", `a\b`, "a b", "a\nb", "a\x00", "é", `"`, "'", strings.Repeat("x", 129)} {
 		require.False(t, validID(id), id)
 	}
+}
+
+func TestClassOfARequest(t *testing.T) {
+	h, d := direct(t, Config{})
+	for _, c := range []struct {
+		header []string
+		want   runtime.Class
+	}{
+		{nil, runtime.Interactive},
+		{[]string{"X-Priority", "interactive"}, runtime.Interactive},
+		{[]string{"X-Priority", "agent"}, runtime.SubAgent},
+		{[]string{"X-Priority", "batch"}, runtime.Batch},
+		{[]string{"X-Claude-Code-Session-ID", "s"}, runtime.Interactive},
+		{[]string{"X-Claude-Code-Session-ID", "s", "X-Claude-Code-Agent-ID", "a1"}, runtime.SubAgent},
+		{[]string{"X-Claude-Code-Session-ID", "s", "X-Claude-Code-Agent-ID", "a1", "X-Priority", "batch"}, runtime.Batch},
+	} {
+		for path, body := range map[string]string{"/v1/messages": anthropicBody(""), "/v1/chat/completions": openaiBody("")} {
+			r, _ := ask(t, h, d, path, body, c.header...)
+			require.Equal(t, c.want, r.Class, "%v", c.header)
+		}
+	}
+	a := h.post(t, "/v1/messages", anthropicBody(""), "X-Priority", "urgent")
+	requireError(t, "anthropic", a, http.StatusBadRequest, "X-Priority must be interactive, agent or batch", "")
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"troupe/actors"
+	"troupe/runtime"
 )
 
 // scrapeTimeout bounds how long a scrape waits for the system, which answers between two messages.
@@ -67,7 +68,7 @@ func newSystemCollector(s *Server) *systemCollector {
 	add(gauge, "vllm:kv_cache_usage_perc", "Part of the pool that running requests hold, 0 to 1.", nil, func(s *actors.Stats) float64 {
 		return float64(s.Leased) / float64(max(s.Blocks, 1))
 	})
-	add(counter, "vllm:num_preemptions_total", "Running requests that gave way to older ones.", nil, func(s *actors.Stats) float64 { return float64(s.Preempted) })
+	add(counter, "vllm:num_preemptions_total", "Running requests that gave way to others.", nil, func(s *actors.Stats) float64 { return float64(s.Preempted) })
 
 	none := prometheus.Labels{}
 	state := func(name string) prometheus.Labels { return prometheus.Labels{"state": name} }
@@ -80,6 +81,11 @@ func newSystemCollector(s *Server) *systemCollector {
 	const agents = "Agents by where their caches are: hot in the pool, saved on disk; one can be both."
 	add(gauge, "troupe_agents", agents, state("hot"), func(s *actors.Stats) float64 { return float64(s.IdleAgents) })
 	add(gauge, "troupe_paused_requests", "Requests that gave way and wait to go on.", none, func(s *actors.Stats) float64 { return float64(s.Paused) })
+	const waiting = "Requests in the queue, the paused ones included, by class."
+	for _, class := range []runtime.Class{runtime.Interactive, runtime.SubAgent, runtime.Batch} {
+		add(gauge, "troupe_waiting_requests", waiting, prometheus.Labels{"class": class.String()}, func(s *actors.Stats) float64 { return float64(s.WaitingBy[class]) })
+	}
+	add(gauge, "troupe_queued_tokens", "Prompt tokens that the requests in the queue are to compute.", none, func(s *actors.Stats) float64 { return float64(s.QueuedTokens) })
 	add(gauge, "troupe_draining", "1 if new requests are refused for a shutdown.", none, func(s *actors.Stats) float64 {
 		if s.Draining {
 			return 1

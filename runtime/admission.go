@@ -91,7 +91,7 @@ func (p *Pace) Observe(tokens int, took time.Duration) {
 // PerSecond returns the average, or 0 before the first measurement.
 func (p *Pace) PerSecond() float64 { return p.perSecond }
 
-// Queue is a first-in first-out queue of waiting requests. Paused ones go back to its front. The zero value is empty.
+// Queue holds requests that wait, in order of arrival. The zero value is empty.
 type Queue[T comparable] struct{ items []T }
 
 // Len returns how many wait.
@@ -99,9 +99,6 @@ func (q *Queue[T]) Len() int { return len(q.items) }
 
 // Push adds one at the end.
 func (q *Queue[T]) Push(x T) { q.items = append(q.items, x) }
-
-// PushFront adds one at the front.
-func (q *Queue[T]) PushFront(x T) { q.items = append([]T{x}, q.items...) }
 
 // At returns the one with n others before it.
 func (q *Queue[T]) At(n int) T { return q.items[n] }

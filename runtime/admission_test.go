@@ -109,8 +109,7 @@ func TestQueue(t *testing.T) {
 		var q runtime.Queue[int]
 		var want []int
 		t.Repeat(map[string]func(*rapid.T){
-			"push":  func(t *rapid.T) { x := rapid.Int().Draw(t, "x"); q.Push(x); want = append(want, x) },
-			"front": func(t *rapid.T) { x := rapid.Int().Draw(t, "x"); q.PushFront(x); want = append([]int{x}, want...) },
+			"push": func(t *rapid.T) { x := rapid.Int().Draw(t, "x"); q.Push(x); want = append(want, x) },
 			"remove": func(t *rapid.T) {
 				if len(want) == 0 {
 					require.False(t, q.Remove(3))

@@ -1,12 +1,18 @@
 package runtime
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Pending is what one lease asks of the next step.
 type Pending struct {
 	Start  int // positions that are valid already
 	Tokens int // tokens whose KV is missing: 1 while decoding, more while a prompt is prefilled
 	Room   int // positions that the lease still has blocks for
+
+	Party *Party  // whose it is, among those whose prompts share the chunks; while decoding it does not matter
+	Price float64 // what a token costs that party
 }
 
 // Share is a lease's part of a step: the first Tokens of its pending tokens.
@@ -20,27 +26,38 @@ type StepLimits struct {
 	Rows        int // most rows
 	Chunk       int // most prompt tokens, all prefills together
 	BlockTokens int
+
+	// While others decode, the step should take no longer than MaxTime, by what Cost knows. Their tokens and a block of prompt, or what MinChunk has
+	// room for, are in it all the same. 0 or nil: whatever it takes.
+	MaxTime  time.Duration
+	MinChunk int
+	Cost     *StepCost
 }
 
 // PlanStep composes a step.
 //
-// Every lease that decodes takes part, as long as there are rows. The prefills share the chunk: each gets an equal part, and what a short one leaves goes
-// to the others. turn, a number that grows by one with each step, says who is served first, so nobody starves behind a long prompt. A chunk ends at
-// a block boundary unless it ends its prompt: then blocks are cut alike however prompts met. A lease without room waits.
+// Every lease that decodes takes part, as long as there are rows; if they are short, turn, a number that grows by one with each step, says who is first. The
+// prefills share the chunk block by block: the next block is for the party that has used the least, see [Fair], whose own leases take turns. So however
+// many long prompts somebody has, they delay a short one of somebody else by no more than the step that is being computed, and nobody starves.
+//
+// A chunk ends at a block boundary unless it ends its prompt: then blocks are cut alike however prompts met. A lease without room waits.
 //
 // The shares are in the order of pending. As long as any lease has both tokens and room, there is at least one.
 func PlanStep(pending []Pending, l StepLimits, turn int) []Share {
-	var decodes, prefills []int // who is served first stands first
+	var decodes []int // who is served first stands first
+	var parties []*sharer
 	for i, p := range pending {
 		switch {
 		case p.Tokens <= 0 || p.Room <= 0:
 		case p.Tokens == 1:
 			decodes = append(decodes, i)
 		default:
-			prefills = append(prefills, i)
+			parties = join(parties, i, p)
 		}
 	}
-	rotate(prefills, turn)
+	for _, s := range parties {
+		rotate(s.leases, turn)
+	}
 	take := make([]int, len(pending))
 	rows := min(len(decodes), l.Rows)
 	if rows < len(decodes) {
@@ -50,38 +67,92 @@ func PlanStep(pending []Pending, l StepLimits, turn int) []Share {
 		take[i] = 1
 	}
 	budget := max(l.Chunk, l.BlockTokens)
-	for k, i := range prefills {
-		if rows == l.Rows || budget == 0 {
-			break
-		}
-		// An equal part of what is left; at least up to the next boundary, if the budget reaches it.
-		n := chunk(pending[i], budget/(len(prefills)-k), l.BlockTokens)
-		if n == 0 {
-			n = chunk(pending[i], budget, l.BlockTokens)
-			n = min(n, l.BlockTokens-pending[i].Start%l.BlockTokens)
-		}
-		if n > 0 {
-			take[i] = n
+	limited := rows > 0 && l.MaxTime > 0 && l.Cost != nil
+	left, taken := l.MaxTime, 0
+	if limited {
+		left -= l.Cost.Decode(rows)
+	}
+	for len(parties) > 0 {
+		s := slices.MinFunc(parties, func(a, b *sharer) int {
+			switch {
+			case a.used < b.used:
+				return -1
+			case a.used > b.used:
+				return 1
+			}
+			return 0
+		})
+		i := s.leases[0]
+		p := pending[i]
+		n := quantum(p, take[i], l.BlockTokens)
+		switch {
+		case n == 0: // served whole, or without room for more
+			s.leases = s.leases[1:]
+		case n > budget || take[i] == 0 && rows == l.Rows:
+			s.leases = nil
+		default:
+			if limited {
+				cost := l.Cost.Prefill(p.Start+take[i], n)
+				// Before anything was measured a block is measured.
+				if taken > 0 && taken+n > l.MinChunk && (cost > left || cost == 0) {
+					return shares(take)
+				}
+				left -= cost
+			}
+			if take[i] == 0 {
+				rows++
+			}
+			take[i] += n
+			taken += n
 			budget -= n
-			rows++
+			s.used += float64(n) * p.Price
+			s.leases = append(s.leases[1:], i)
+		}
+		if len(s.leases) == 0 {
+			parties = slices.DeleteFunc(parties, func(x *sharer) bool { return x == s })
 		}
 	}
-	// What the short ones left: whole blocks more for those that can use them, first come first.
-	for _, i := range prefills {
-		if take[i] == 0 {
-			continue
+	return shares(take)
+}
+
+// sharer is a party while a chunk is shared out.
+type sharer struct {
+	party  *Party
+	used   float64
+	leases []int // that still want something
+}
+
+func join(parties []*sharer, i int, p Pending) []*sharer {
+	for _, s := range parties {
+		if s.party == p.Party {
+			s.leases = append(s.leases, i)
+			return parties
 		}
-		more := chunk(pending[i], take[i]+budget, l.BlockTokens)
-		budget -= more - take[i]
-		take[i] = more
 	}
-	shares := make([]Share, 0, rows)
+	return append(parties, &sharer{party: p.Party, used: used(p.Party), leases: []int{i}})
+}
+
+func used(p *Party) float64 {
+	if p == nil {
+		return 0
+	}
+	return p.used
+}
+
+// quantum returns how many tokens of a prefill follow those that it got up to the next block boundary, or its end.
+func quantum(p Pending, got, blockTokens int) int {
+	n := blockTokens - (p.Start+got)%blockTokens
+	return min(n, p.Tokens-got, p.Room-got)
+}
+
+func shares(take []int) []Share {
+	var out []Share
 	for i, n := range take {
 		if n > 0 {
-			shares = append(shares, Share{Index: i, Tokens: n})
+			out = append(out, Share{Index: i, Tokens: n})
 		}
 	}
-	return shares
+	return out
 }
 
 // rotate moves the element at turn, counted around, to the front.
@@ -90,13 +161,4 @@ func rotate(s []int, turn int) {
 		at := turn % len(s)
 		copy(s, slices.Concat(s[at:], s[:at]))
 	}
-}
-
-// chunk returns how many of a prefill's tokens fit in a part of the budget: all, or as many as end at a block boundary.
-func chunk(p Pending, part, blockTokens int) int {
-	n := min(part, p.Room)
-	if n >= p.Tokens {
-		return p.Tokens
-	}
-	return max(n-(p.Start+n)%blockTokens, 0)
 }

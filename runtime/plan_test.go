@@ -1,7 +1,10 @@
 package runtime_test
 
 import (
+	"fmt"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -99,24 +102,99 @@ func TestEveryPlanKeepsTheLimits(t *testing.T) {
 	})
 }
 
-// A short prompt that arrives while any number of long ones are prefilled is done after a few steps, however long those are.
-func TestNobodyStarvesBehindLongPrompts(t *testing.T) {
+// However many long prompts an agent has, the short one of another goes into the next step whole, and a long one gets half of each.
+func TestAPromptWaitsForNobodyElses(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		l := runtime.StepLimits{Rows: 16, Chunk: rapid.IntRange(4, 64).Draw(t, "chunk"), BlockTokens: 4}
-		long := rapid.IntRange(1, 12).Draw(t, "long")
-		n := rapid.IntRange(2, 4).Draw(t, "short") // fits in one block
-		pending := make([]runtime.Pending, long+1)
-		for i := range long {
-			pending[i] = runtime.Pending{Tokens: 1_000_000, Room: 1_000_000}
+		l := runtime.StepLimits{Rows: 64, Chunk: 4 * rapid.IntRange(2, 64).Draw(t, "chunk"), BlockTokens: 4}
+		fair := runtime.NewFair()
+		many, other := fair.Enter("many"), (*runtime.Party)(nil)
+		var pending []runtime.Pending
+		for range rapid.IntRange(1, 50).Draw(t, "requests") {
+			pending = append(pending, runtime.Pending{Tokens: 100_000, Room: 100_000, Party: many, Price: 1})
 		}
-		pending[long] = runtime.Pending{Tokens: n, Room: 8}
-		turn := rapid.IntRange(0, 100).Draw(t, "turn")
-		for step := 0; pending[long].Tokens > 0; step++ {
-			require.LessOrEqual(t, step, long+1, "steps that the short one waited")
-			for _, s := range runtime.PlanStep(pending, l, turn+step) {
+		step := func(turn int) map[*runtime.Party]int {
+			got := map[*runtime.Party]int{}
+			for _, s := range runtime.PlanStep(pending, l, turn) {
 				p := &pending[s.Index]
 				p.Start, p.Tokens, p.Room = p.Start+s.Tokens, p.Tokens-s.Tokens, p.Room-s.Tokens
+				got[p.Party] += s.Tokens
+				fair.Charge(p.Party, float64(s.Tokens)*p.Price)
 			}
+			return got
+		}
+		for turn := range rapid.IntRange(0, 9).Draw(t, "steps before") {
+			require.Equal(t, l.Chunk, step(turn)[many])
+		}
+		other = fair.Enter("other")
+		n := rapid.IntRange(2, 40).Draw(t, "tokens")
+		pending = append(pending, runtime.Pending{Tokens: n, Room: n + 4 - n%4, Party: other, Price: 1})
+		for turn, left := 10, n; left > 0; turn++ {
+			got := step(turn)[other]
+			require.GreaterOrEqual(t, got, min(left, l.Chunk/8*4), "half of the chunk, in whole blocks")
+			left -= got
 		}
 	})
+}
+
+// Whatever the others are, and however many come after it, a prompt gets on.
+func TestNoPromptStarves(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l := runtime.StepLimits{Rows: 16, Chunk: 4 * rapid.IntRange(1, 16).Draw(t, "chunk"), BlockTokens: 4}
+		fair := runtime.NewFair()
+		last := fair.Enter("batch")
+		pending := []runtime.Pending{{Tokens: 40, Room: 44, Party: last, Price: runtime.Batch.Price()}}
+		crowd := rapid.IntRange(1, 12).Draw(t, "crowd")
+		coming := 0
+		for turn := 0; pending[0].Tokens > 0; turn++ {
+			require.Less(t, turn, 8*11*(crowd+1), "steps that the batch has waited")
+			for len(pending) <= crowd { // as soon as one of them is done another one comes, whom nobody has seen before
+				coming++
+				n := rapid.IntRange(2, 9).Draw(t, "tokens")
+				pending = append(pending, runtime.Pending{Tokens: n, Room: 12, Party: fair.Enter(fmt.Sprint(coming)), Price: 1})
+			}
+			for _, s := range runtime.PlanStep(pending, l, turn) {
+				p := &pending[s.Index]
+				p.Start, p.Tokens, p.Room = p.Start+s.Tokens, p.Tokens-s.Tokens, p.Room-s.Tokens
+				fair.Charge(p.Party, float64(s.Tokens)*p.Price)
+			}
+			pending = slices.DeleteFunc(pending, func(p runtime.Pending) bool {
+				if p.Tokens == 0 && p.Party != last {
+					fair.Leave(p.Party)
+				}
+				return p.Tokens == 0 && p.Party != last
+			})
+		}
+	})
+}
+
+func TestChunksFitTheirTime(t *testing.T) {
+	cost := &runtime.StepCost{}
+	l := runtime.StepLimits{Rows: 8, Chunk: 64, BlockTokens: 4, MaxTime: 100 * time.Millisecond, Cost: cost}
+	decode := runtime.Pending{Start: 9, Tokens: 1, Room: 3}
+	prefill := func(start int) runtime.Pending { return runtime.Pending{Start: start, Tokens: 1000, Room: 1000} }
+	chunk := func(pending ...runtime.Pending) (n int) {
+		for _, s := range runtime.PlanStep(pending, l, 0) {
+			if pending[s.Index].Tokens > 1 {
+				n += s.Tokens
+			}
+		}
+		return n
+	}
+	require.Equal(t, 4, chunk(decode, prefill(0)), "nothing is known")
+	require.Equal(t, 64, chunk(prefill(0)), "nobody decodes")
+	for _, rows := range []int{1, 2, 3} {
+		cost.Observe(rows, nil, time.Duration(20*rows)*time.Millisecond)
+	}
+	for start := 0; start < 400; start += 40 { // 1 ms a token, and 1 more for each 100 positions before it
+		cost.Observe(0, []runtime.Row{{Start: start, Tokens: make([]int32, 40)}}, time.Duration(40*1000+400*(start+20))*time.Microsecond)
+	}
+	require.Equal(t, 60, chunk(decode, prefill(0)), "80 ms are left, and the token at 60 takes 1.6")
+	require.Equal(t, 32, chunk(decode, decode, decode, prefill(0)), "40 ms are left")
+	require.Equal(t, 16, chunk(decode, decode, decode, decode, prefill(0)), "20 ms are left")
+	require.Equal(t, 24, chunk(decode, prefill(200)), "a token takes 3 ms and more")
+	require.Equal(t, 4, chunk(decode, decode, decode, decode, decode, decode, prefill(200)), "no time is left")
+	l.MinChunk = 16
+	require.Equal(t, 16, chunk(decode, decode, decode, decode, decode, decode, prefill(200)))
+	l.MaxTime = 0
+	require.Equal(t, 64, chunk(decode, prefill(200)))
 }

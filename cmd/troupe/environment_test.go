@@ -25,7 +25,8 @@ func TestServeHasDefaults(t *testing.T) {
 	require.Equal(t, serveCmd{
 		modelFlag: modelFlag{"starter"}, engineFlags: engineFlags{KVBits: 16, CPUActivations: "int8", CPUISA: "auto"}, diskFlags: diskFlags{DiskBudget: 16 << 30, IdleSave: 5 * time.Second, MaxShare: 0.5},
 		Listen: "127.0.0.1:8000", Drain: 30 * time.Second,
-		securityFlags: securityFlags{CORSOrigins: []string{"http://localhost:3000"}}, limitFlags: limitFlags{StuckAfter: 2 * time.Minute}, LogFormat: "text",
+		securityFlags: securityFlags{CORSOrigins: []string{"http://localhost:3000"}}, limitFlags: limitFlags{StuckAfter: 2 * time.Minute},
+		admissionFlags: admissionFlags{MaxGap: 200 * time.Millisecond}, LogFormat: "text",
 	}, cmds.Serve)
 }
 
@@ -37,14 +38,16 @@ func TestEveryFlagOfServeComesFromTheEnvironment(t *testing.T) {
 		"DISK_BUDGET": "5GiB", "IDLE_SAVE": "1s", "MAX_SHARE": "0.25",
 		"API_KEY": "a,b", "API_KEY_FILE": "/k", "ADMIN_KEY": "c", "ADMIN_KEY_FILE": "/a", "INSECURE": "true", "ALLOWED_HOSTS": "x,y", "TLS_CERT": "/c", "TLS_KEY": "/t",
 		"REQUESTS_PER_MINUTE": "1", "TOKENS_PER_MINUTE": "2", "AGENT_REQUESTS_PER_MINUTE": "3", "AGENT_TOKENS_PER_MINUTE": "4", "STUCK_AFTER": "5m", "DRAIN_DELAY": "6s",
+		"MAX_QUEUE_TOKENS": "10", "MAX_GAP": "7ms",
 	}
 	want := serveCmd{
-		setupFlags:  setupFlags{Config: configFile(values["CONFIG"]), Check: true},
-		modelFlag:   modelFlag{"/models/m"},
-		engineFlags: engineFlags{KVMemory: 3 << 30, MemoryLimit: 4 << 30, KVBits: 4, BlockTokens: 16, Threads: 3, CPUActivations: "f32", CPUISA: "avx2"},
-		diskFlags:   diskFlags{Data: "/d", DiskBudget: 5 << 30, IdleSave: time.Second, MaxShare: 0.25},
-		Listen:      "[::1]:9", MaxBatch: 8, MaxQueue: 9,
-		PrefillChunk: 64, Drain: 5 * time.Second, DrainDelay: 6 * time.Second, StrictModels: true, LogFormat: "json",
+		setupFlags:     setupFlags{Config: configFile(values["CONFIG"]), Check: true},
+		modelFlag:      modelFlag{"/models/m"},
+		engineFlags:    engineFlags{KVMemory: 3 << 30, MemoryLimit: 4 << 30, KVBits: 4, BlockTokens: 16, Threads: 3, CPUActivations: "f32", CPUISA: "avx2"},
+		diskFlags:      diskFlags{Data: "/d", DiskBudget: 5 << 30, IdleSave: time.Second, MaxShare: 0.25},
+		Listen:         "[::1]:9",
+		admissionFlags: admissionFlags{MaxBatch: 8, MaxQueue: 9, MaxQueueTokens: 10, PrefillChunk: 64, MaxGap: 7 * time.Millisecond},
+		Drain:          5 * time.Second, DrainDelay: 6 * time.Second, StrictModels: true, LogFormat: "json",
 		securityFlags: securityFlags{
 			APIKey: []secret{"a", "b"}, APIKeyFile: "/k", AdminKey: "c", AdminKeyFile: "/a", Insecure: true, AllowedHosts: []string{"x", "y"},
 			CORSOrigins: []string{"http://a", "http://b"}, TLSCert: "/c", TLSKey: "/t",

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -24,10 +23,8 @@ type serveCmd struct {
 	diskFlags
 	securityFlags
 	limitFlags
+	admissionFlags
 	Listen       string        `default:"127.0.0.1:8000" placeholder:"HOST:PORT" help:"Address to serve on; port 0 picks a free one (${default})."`
-	MaxBatch     int           `placeholder:"N" help:"Most rows of a step; 0 is the system's choice."`
-	MaxQueue     int           `placeholder:"N" help:"Most requests that wait for room, beyond which they are refused with 429; 0 is the system's choice."`
-	PrefillChunk int           `placeholder:"N" help:"Most prompt tokens of a step; 0 is the system's choice."`
 	Drain        time.Duration `default:"30s" placeholder:"TIME" help:"How long running requests may go on after SIGTERM (${default})."`
 	DrainDelay   time.Duration `placeholder:"TIME" help:"How long to serve on after SIGTERM while /health/ready already says no, so that a proxy sends elsewhere before anything is refused."`
 	StrictModels bool          `help:"Answer 404 to requests for a model id other than the served one's."`
@@ -36,21 +33,13 @@ type serveCmd struct {
 
 // Validate is called by kong.
 func (c *serveCmd) Validate() error {
-	for _, n := range []struct {
-		flag  string
-		value int
-	}{{"max-batch", c.MaxBatch}, {"max-queue", c.MaxQueue}, {"prefill-chunk", c.PrefillChunk}} {
-		if n.value < 0 {
-			return fmt.Errorf("--%s must not be negative", n.flag)
-		}
-	}
 	if c.Drain < 0 {
 		return errors.New("--drain must not be negative")
 	}
 	if c.DrainDelay < 0 {
 		return errors.New("--drain-delay must not be negative")
 	}
-	return errors.Join(c.engineFlags.validate(), c.diskFlags.validate())
+	return errors.Join(c.admissionFlags.validate(), c.engineFlags.validate(), c.diskFlags.validate())
 }
 
 // Run serves until SIGTERM or SIGINT. A second signal ends the process at once, as if it had no handler.
@@ -132,11 +121,12 @@ func (c *serveCmd) start(folder *engine.Folder, options engine.Options, data *pe
 	if err := data.Use(info.Tag, info.Tensors); err != nil {
 		return nil, errors.Join(err, eng.Close())
 	}
-	system, err := actors.Start(actors.Config{
+	cfg := actors.Config{
 		Engine: eng, Model: folder.Model, Logger: log,
 		Store: data, IdleSave: c.IdleSave, MaxShare: c.MaxShare,
-		MaxBatch: c.MaxBatch, MaxQueue: c.MaxQueue, PrefillChunk: c.PrefillChunk,
-	})
+	}
+	c.admit(&cfg)
+	system, err := actors.Start(cfg)
 	if err != nil {
 		return nil, errors.Join(err, eng.Close())
 	}

@@ -81,7 +81,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	}
 	w.config = actors.Config{
 		Model:    &model.Model{StopIDs: []int32{endToken}},
-		MaxBatch: 1 + rng.IntN(8), MaxQueue: 1 + rng.IntN(8), PrefillChunk: 4 + rng.IntN(20), StreamBuffer: 24,
+		MaxBatch: 1 + rng.IntN(8), MaxQueue: 1 + rng.IntN(8), PrefillChunk: 4 + rng.IntN(20), StreamBuffer: 24, MaxQueueTokens: 20 + rng.IntN(200), MaxGap: time.Duration(rng.IntN(4)-1) * time.Millisecond,
 		Decoder: func() actors.Decoder { return hex{} }, Dispatcher: w.pump, Check: true,
 		Now:   func() time.Time { w.now = w.now.Add(time.Millisecond); return w.now },
 		After: w.after, Fatal: func(reason string) { w.fail("%s", reason) },
@@ -203,6 +203,7 @@ func (w *world) join() {
 // request makes up a prompt: a new one, or one that goes on with an agent's conversation or leaves it somewhere.
 func (w *world) request() actors.Request {
 	r := actors.Request{MaxTokens: w.rng.IntN(40), IgnoreEOS: w.rng.IntN(4) == 0}
+	r.Class = runtime.Class(w.rng.IntN(3))
 	if w.rng.IntN(4) == 0 {
 		r.Owner = "owner"
 	}
