@@ -280,3 +280,47 @@ func TestASaveIsInNobodysWay(t *testing.T) {
 	require.True(t, m.Sound(16))
 	require.Equal(t, 2, store.Usage().Agents)
 }
+
+// After a restart, twenty agents that were never there read the beginning that others saved, once, and compute only what is their own; so do those without
+// a name. What they save shares it.
+func TestNewAgentsBeginWithWhatOthersSaved(t *testing.T) {
+	const agents, common = 20, 1600
+	store := storetest.NewFake()
+	o := enginetest.Options{Context: 4000, Blocks: 400}
+	system := words(rand.New(rand.NewPCG(1, 2)), common)
+	s := start(t, o, actors.Config{Store: store, Check: true})
+	ask(t, s, "first", append(system[:common:common], 1, 2, 3), 2)
+	require.NoError(t, s.Close())
+
+	s = start(t, o, actors.Config{Store: store, Check: true, MaxBatch: 32})
+	var all sync.WaitGroup
+	for n := range agents {
+		r := actors.Request{Prompt: append(system[:common:common], words(rand.New(rand.NewPCG(uint64(n), 3)), 21)...), MaxTokens: 2}
+		if n%4 > 0 {
+			r.Agent = fmt.Sprint(n)
+		}
+		st := generate(t, s, r)
+		all.Go(func() {
+			text, cached, o := read(st)
+			if o.Err != nil || cached != common || text != spell(enginetest.Greedy(64, r.Prompt, 2)) {
+				t.Errorf("agent %d: %q, %d cached, %v", n, text, cached, o.Err)
+			}
+			if want := (actors.Miss{Why: actors.MissNew}); r.Agent != "" && o.Miss != want {
+				t.Errorf("agent %d: %+v", n, o.Miss)
+			}
+		})
+	}
+	all.Wait()
+	st := stats(t, s)
+	require.EqualValues(t, common/16*64, st.RestoredBytes, "read once")
+	require.EqualValues(t, agents*21, st.Prefilled)
+	require.Zero(t, st.StoreErrors)
+	require.NoError(t, s.Close())
+	require.Equal(t, agents-agents/4+1, store.Usage().Agents)
+	require.LessOrEqual(t, store.Usage().Blocks, common/16+agents*2, "stored once")
+
+	s = start(t, o, actors.Config{Store: store, Check: true})
+	_, cached, out := read(generate(t, s, actors.Request{Prompt: system, Owner: "somebody else", MaxTokens: 1}))
+	require.NoError(t, out.Err)
+	require.Zero(t, cached, "another owner's are not found")
+}

@@ -440,12 +440,19 @@ func describe(message any) string {
 	case *saved:
 		return fmt.Sprintf("saved: %d bytes%s", m.bytes, because(m.err))
 	case *seek:
+		if m.name == "" {
+			return "seek the prompt"
+		}
 		return fmt.Sprintf("seek %q", m.name)
 	case *found:
-		if m.manifest == nil {
-			return "found nothing" + because(m.err)
+		prefix := ""
+		if len(m.prefix) > 0 {
+			prefix = fmt.Sprintf(", and %d blocks of the prompt", len(m.prefix))
 		}
-		return fmt.Sprintf("found %d tokens in %d blocks", m.manifest.Length, len(m.manifest.Blocks))
+		if m.manifest == nil {
+			return "found nothing" + because(m.err) + prefix
+		}
+		return fmt.Sprintf("found %d tokens in %d blocks", m.manifest.Length, len(m.manifest.Blocks)) + prefix
 	case *load:
 		return fmt.Sprintf("load %d blocks", len(m.blocks))
 	case *loaded:

@@ -155,6 +155,10 @@ func (k *keeper) save(m *save) *saved {
 func (k *keeper) seek(m *seek) *found {
 	out := &found{job: m.job, foreign: k.foreign[m.agent]}
 	err := k.guarded(func() error {
+		out.prefix = m.keys[:k.Store.Has(m.keys)]
+		if m.name == "" {
+			return nil
+		}
 		manifest, err := k.Store.Manifest(m.name)
 		if err != nil {
 			return err

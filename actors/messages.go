@@ -217,19 +217,21 @@ type saved struct {
 	err   error
 }
 
-// seek: pool -> keeper: is this agent saved under this name?
+// seek: pool -> keeper: is this agent saved under this name, and how many blocks are there, whoever saved them, of those with these keys?
 type seek struct {
 	job   uint64
 	agent string
-	name  string
+	name  string             // "": nobody's
+	keys  []runtime.BlockKey // read only
 }
 
 // found: keeper -> pool: this is what is known of it. The manifest is sound and of this engine, or nil.
 type found struct {
 	job      uint64
 	manifest *runtime.Manifest
-	foreign  bool  // another model has saved an agent of this id
-	err      error // not of kind Unknown
+	prefix   []runtime.BlockKey // the first of the keys, whose blocks are there
+	foreign  bool               // another model has saved an agent of this id
+	err      error              // not of kind Unknown
 }
 
 // load: pool -> keeper: read these blocks from disk. The pool holds them, and nobody else reads or writes them, until loaded answers.

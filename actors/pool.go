@@ -216,9 +216,14 @@ func (p *pool) abort(ctx actor.Context, t *ticket, err error) {
 }
 
 // drop ends a request that was never admitted: no agent knows it.
+//
+// What was read for it is let go: it is on disk, where its agent may have more.
 func (p *pool) drop(t *ticket, err error) {
 	p.queue.Remove(t)
 	p.leave(t)
+	if s := t.seat; s != nil && s.memory != nil && s.memory == t.restored {
+		p.release(s)
+	}
 	p.leaveSeat(t)
 	delete(p.tickets, t.id)
 	t.stream.finish(Outcome{PromptTokens: len(t.request.Prompt), Err: err})

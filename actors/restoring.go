@@ -6,27 +6,44 @@ import (
 	"troupe/runtime"
 )
 
-// seek finds out what the agent of a request has on disk, unless it knows something already.
+// seek finds out what there is on disk of use to a request: what its agent saved, and the beginning of its prompt, whoever saved that. There is nothing to
+// find out if the agent knows something already, or if it has nothing on disk and the pool has the whole prompt.
 func (p *pool) seek(ctx actor.Context, t *ticket) {
 	s := t.seat
-	known := func() bool { return s == nil || p.Store == nil || s.memory != nil || s.id == "" && s.diskBlocks == 0 }
-	if t.sought = known(); t.sought {
+	need := func() (own, any bool) {
+		if p.Store == nil || s != nil && s.memory != nil {
+			return false, false
+		}
+		own = s != nil && (s.id != "" || s.diskBlocks > 0)
+		return own, own || p.match(t).Length/p.info.BlockTokens < (len(t.tokens)-1)/p.info.BlockTokens
+	}
+	if _, any := need(); !any {
+		t.sought = true
 		return
+	}
+	if s == nil {
+		s = &seat{name: pausedName(t.request.Owner, t.id), ticket: t}
+		t.seat = s
 	}
 	p.whenFree(ctx, s, func(ctx actor.Context) {
 		if s.ticket != t {
 			return
 		}
-		if t.sought = known(); t.sought {
+		own, any := need()
+		if t.sought = !any; t.sought {
 			return
 		}
 		j := &diskJob{id: p.nextJob(), seat: s, ticket: t}
-		j.message = &seek{job: j.id, agent: s.id, name: s.name}
+		m := &seek{job: j.id, agent: s.id, keys: t.keys}
+		if own {
+			m.name = s.name
+		}
+		j.message = m
 		p.begin(ctx, j)
 	})
 }
 
-// found notes what is on disk of the agent of a request.
+// found notes what is on disk for a request.
 func (p *pool) found(ctx actor.Context, m *found) {
 	j := p.finish(m.job)
 	s, t := j.seat, j.ticket
@@ -49,8 +66,29 @@ func (p *pool) found(ctx actor.Context, m *found) {
 		if m.foreign && m.manifest == nil {
 			t.miss = Miss{Why: MissTag}
 		}
+		p.borrow(t, m.prefix)
 	}
 	p.afterJob(ctx, s)
+}
+
+// borrow has a request begin with blocks that others saved, if these are more of its prompt than what its agent saved, or than what is in the pool.
+func (p *pool) borrow(t *ticket, prefix []runtime.BlockKey) {
+	n := len(prefix)
+	if n == 0 || n > len(t.keys) || t.keys[n-1] != prefix[n-1] { // it was aligned with what its agent saved
+		return
+	}
+	length := n * p.info.BlockTokens
+	known := p.match(t).Length
+	if t.saved != nil {
+		known = max(known, runtime.CommonPrefix(t.saved.Tokens[:t.saved.Length], t.tokens))
+	}
+	if length <= known {
+		return
+	}
+	t.miss = p.missed(t)
+	t.saved = &runtime.Manifest{Tag: p.info.Tag, Tokens: t.tokens[:length], Length: length, Blocks: prefix}
+	t.borrowed = true
+	p.estimate(t)
 }
 
 // away reports whether a request in the queue waits for something else than room: for what is on disk, or for what another one computes or reads.
@@ -117,7 +155,9 @@ func (p *pool) load(ctx actor.Context, t *ticket, r runtime.Restore) {
 		j.held[i] = fresh[k]
 		m.keys = append(m.keys, r.Blocks[i])
 	}
-	t.miss = missOf(t.saved.Tokens[:t.saved.Length], t.tokens)
+	if t.miss.Why == "" {
+		t.miss = missOf(t.saved.Tokens[:t.saved.Length], t.tokens)
+	}
 	p.computing.Begin(t.id, r.Blocks[:r.Length/p.info.BlockTokens])
 	j.message = m
 	p.begin(ctx, j)
@@ -132,9 +172,11 @@ func (p *pool) loaded(ctx actor.Context, m *loaded) {
 	length := r.Length
 	if m.n < len(r.Load) {
 		length = r.Load[m.n] * bt
-		p.storeFailed("load", s.name, m.err)
-		j.ticket.miss = Miss{Position: length, Why: MissDamaged}
-		s.diskBlocks = 0 // it is not there as a whole
+		if !j.ticket.borrowed || !refused(m.err) { // what others saved they may have deleted meanwhile
+			p.storeFailed("load", s.name, m.err)
+			j.ticket.miss = Miss{Position: length, Why: MissDamaged}
+			s.diskBlocks = 0 // it is not there as a whole
+		}
 	}
 	p.stats.RestoreTime += m.took
 	p.stats.RestoredBytes += uint64(m.n) * uint64(p.info.BlockBytes)
@@ -149,14 +191,18 @@ func (p *pool) loaded(ctx actor.Context, m *loaded) {
 		}
 	}
 	saved := j.ticket.saved
-	j.ticket.saved = nil
-	if keep > 0 {
+	j.ticket.saved, j.ticket.borrowed = nil, false
+	switch {
+	case keep > 0 && s.ticket != j.ticket: // nobody wants it any more; it is on disk
+		p.ledger.Drop(blocks, false)
+	case keep > 0:
 		p.stats.Restores++
 		tokens := saved.Tokens[:length:length]
-		p.remember(s, &memory{
+		j.ticket.restored = &memory{
 			tokens: tokens, keys: runtime.Keys(p.info.Tag, j.ticket.request.Owner, bt, tokens, r.Blocks[:length/bt]),
 			lease: &runtime.Lease{BlockTokens: bt, Blocks: blocks, Length: length},
-		})
+		}
+		p.remember(s, j.ticket.restored)
 	}
 	p.afterJob(ctx, s)
 }
@@ -193,7 +239,7 @@ func missOf(known, prompt []int32) (m Miss) {
 func (p *pool) missed(t *ticket) Miss {
 	s := t.seat
 	switch {
-	case s == nil || t.miss.Why != "":
+	case s == nil || s.id == "" || t.miss.Why != "":
 		return t.miss
 	case s.memory != nil:
 		return missOf(s.memory.tokens, t.tokens)

@@ -23,7 +23,7 @@ func (p *pool) props(producer actor.Producer, options ...actor.PropsOption) *act
 // spawnAgent starts the actor that answers a request.
 func (p *pool) spawnAgent(ctx actor.Context, t *ticket) *actor.PID {
 	name, label := "agent "+t.request.Agent, "agent "+runtime.Pseudonym(t.request.Agent)
-	if t.seat == nil {
+	if t.seat == nil || t.seat.id == "" {
 		name = fmt.Sprintf("agent of request %d", t.id)
 		label = name
 	}

@@ -12,9 +12,9 @@ import (
 // maxCold is how many agents are remembered that know nothing any more.
 const maxCold = 4096
 
-// seat is an agent that has an id, as the pool knows it; or a request without one that is paused.
+// seat is an agent that has an id, as the pool knows it; or a request without one that is paused, or that reads from disk.
 type seat struct {
-	id     string        // "": of a request that is paused
+	id     string        // "": of a request
 	name   string        // in the store
 	pid    *actor.PID    // nil until its first request is admitted, and after its memory was let go
 	memory *memory       // what it knows, while it is idle or paused
@@ -42,23 +42,25 @@ type ticket struct {
 	id      uint64
 	request Request
 	stream  *Stream
-	seat    *seat // nil: anonymous, or a fork; neither was paused
+	seat    *seat // nil: anonymous, or a fork, and never paused nor looked for on disk
 
-	state   ticketState
-	pid     *actor.PID         // the agent that answers it, from its admission on
-	tokens  []int32            // those it knows: the prompt, later with the output so far; read only
-	keys    []runtime.BlockKey // of the full blocks of tokens
-	outputs int                // most tokens to generate
-	end     int                // most positions it will need
-	blocks  []runtime.BlockID  // leased to it; in order of position while it runs
-	length  int                // positions in blocks that are known to be computed, while it runs
-	awaits  runtime.BlockKey   // while it waits for another request to compute this block
-	miss    Miss               // why it is not cached further
-	sought  bool               // it is known what its agent has on disk
-	saved   *runtime.Manifest  // what that is, until it was read
-	since   time.Time          // when it began to wait
-	place   runtime.Place      // among those of others
-	lacks   int                // tokens that are to be computed when it is admitted, as far as that is known
+	state    ticketState
+	pid      *actor.PID         // the agent that answers it, from its admission on
+	tokens   []int32            // those it knows: the prompt, later with the output so far; read only
+	keys     []runtime.BlockKey // of the full blocks of tokens
+	outputs  int                // most tokens to generate
+	end      int                // most positions it will need
+	blocks   []runtime.BlockID  // leased to it; in order of position while it runs
+	length   int                // positions in blocks that are known to be computed, while it runs
+	awaits   runtime.BlockKey   // while it waits for another request to compute this block
+	miss     Miss               // why it is not cached further
+	sought   bool               // it is known what its agent has on disk
+	saved    *runtime.Manifest  // what that is, until it was read
+	borrowed bool               // saved is the beginning of the prompt instead, in blocks that others saved
+	restored *memory            // what was read for it
+	since    time.Time          // when it began to wait
+	place    runtime.Place      // among those of others
+	lacks    int                // tokens that are to be computed when it is admitted, as far as that is known
 
 	wants    bool // a block
 	stalled  bool // and cannot go on without

@@ -40,6 +40,19 @@ func (d *Disk) Block(key runtime.BlockKey, use func(contents []byte) error) erro
 	return d.blockFile(key, func(file []byte, contents int) error { return use(file[contents:]) })
 }
 
+// Has implements [runtime.Store].
+func (d *Disk) Has(keys []runtime.BlockKey) (n int) {
+	if d.closed.Load() {
+		return 0
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for n < len(keys) && d.index.size(keys[n]) > 0 {
+		n++
+	}
+	return n
+}
+
 // blockFile calls use with the checked file of a block, which is valid until use returns. The contents are file[contents:].
 func (d *Disk) blockFile(key runtime.BlockKey, use func(file []byte, contents int) error) error {
 	if d.closed.Load() {

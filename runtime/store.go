@@ -53,6 +53,8 @@ type Store interface {
 	// Block calls use with the contents of a block, which are valid until it returns, and returns its error. The error is of kind Unknown, and use is
 	// not called, if there is no such block or it is damaged.
 	Block(key BlockKey, use func(contents []byte) error) error
+	// Has returns how many of some keys, up to the first that it lacks, are those of blocks that it has. It reads no file.
+	Has(keys []BlockKey) int
 	// Delete forgets an agent and the blocks that no other agent names. Deleting an unknown agent is not an error.
 	Delete(agent string) error
 	// Close releases what the store holds open.

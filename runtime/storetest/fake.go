@@ -107,6 +107,16 @@ func (f *Fake) Block(key runtime.BlockKey, use func(contents []byte) error) erro
 	return use(bytes.Clone(data))
 }
 
+// Has implements [runtime.Store].
+func (f *Fake) Has(keys []runtime.BlockKey) (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for n < len(keys) && f.blocks[keys[n]] != nil {
+		n++
+	}
+	return n
+}
+
 // Contents returns a copy of the contents of a block in a store.
 func Contents(s runtime.Store, key runtime.BlockKey) (contents []byte, err error) {
 	err = s.Block(key, func(b []byte) error {

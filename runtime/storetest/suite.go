@@ -22,6 +22,7 @@ func Run(t *testing.T, open func(t *testing.T) runtime.Store) {
 		{"a failed save changes nothing", failed},
 		{"blocks live as long as somebody names them", collected},
 		{"what is not there is Unknown", unknown},
+		{"it knows which blocks it has", has},
 		{"callers cannot change what is stored", isolated},
 	} {
 		t.Run(check.name, func(t *testing.T) {
@@ -133,6 +134,20 @@ func unknown(t *testing.T, s runtime.Store) {
 	require.Equal(t, runtime.Unknown, runtime.KindOf(err))
 	require.Empty(t, s.List())
 	require.Zero(t, s.Usage().Agents)
+}
+
+func has(t *testing.T, s runtime.Store) {
+	all := agent("all", 0, 1, 2, 3).Blocks
+	require.Zero(t, s.Has(all))
+	require.Zero(t, s.Has(nil))
+	save(t, s, agent("a", 0, 1))
+	save(t, s, agent("b", 3))
+	require.Equal(t, 2, s.Has(all), "the third is not there, so the fourth is of no use")
+	save(t, s, agent("b", 2, 3))
+	require.Equal(t, 4, s.Has(all))
+	require.Equal(t, 1, s.Has(all[:1]))
+	require.NoError(t, s.Delete("a"))
+	require.Zero(t, s.Has(all))
 }
 
 func isolated(t *testing.T, s runtime.Store) {
