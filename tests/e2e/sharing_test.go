@@ -3,6 +3,8 @@ package e2e
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -32,6 +34,21 @@ func TestTwentyAgentsShareOneBeginning(t *testing.T) {
 		computed += a.Usage.Prompt - a.Usage.Details.Cached
 	}
 	require.Less(t, computed, answers[0].Usage.Prompt+n*3*block, "tokens computed by all: the beginning once, and for each its own")
+
+	// After a restart twenty others find the beginning on disk, where it is once.
+	s = s.Again()
+	others := everyoneFrom(t, s.URL, n, talks)
+	s.Stop()
+	require.Equal(t, 2*n, savedAgents(t, s.Data))
+	computed = 0
+	for i, a := range others {
+		require.Equal(t, answers[i].Text, a.Text, "agent %d", i)
+		computed += a.Usage.Prompt - a.Usage.Details.Cached
+	}
+	require.Less(t, computed, n*3*block, "tokens computed by all: for each its own")
+	files, err := os.ReadDir(filepath.Join(s.Data, "blocks"))
+	require.NoError(t, err)
+	require.Less(t, len(files), answers[0].Usage.Prompt/block+2*n*3, "blocks on disk: the beginning once, and for each its own")
 
 	for i := range 3 {
 		alone := troupetest.Start(t)
