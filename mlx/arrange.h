@@ -75,7 +75,7 @@ inline void quantise(V a, V b, int8_t q[QUANT], float* scale, float* sum_) {
 void arrange(const Arrange& a, int row0, int row1) {
   const Input& in = a.out;
   for (int row = row0; row < row1; row++) {
-    const int tile = row / TILE * TILE, lane = row % TILE, width = in.rows - tile < TILE ? in.rows - tile : TILE;
+    const int tile = row / TILE * TILE, lane = row % TILE, width = lanes_of(in.rows - tile);
     const Row source(a, row);
     if (in.x) {
       float* to = in.x + size_t(tile) * in.k + lane;

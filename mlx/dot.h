@@ -7,8 +7,8 @@ inline V load_scale(Scale s, const uint8_t* p);
 inline size_t scale_size(Scale s);
 inline size_t group_size(const Weight& w);
 
-// out[r] is the dot product of a panel with R rows of a tile that is width rows wide; q, scales
-// and sums begin at the first of the R. For each 32 inputs
+// out[r] is the dot product of a panel with R rows of a tile of S lanes; q, scales and sums
+// begin at the first of the R. S is known at compile time, since the addresses cost as much as the products. For each 32 inputs
 //
 //	t = sum of q_w*q_x, exact;  out += scale_w*scale_x*t + bias_w*sum_x
 //
@@ -21,8 +21,8 @@ inline size_t group_size(const Weight& w);
 
 #if defined(TROUPE_AVX512)
 
-template <Form F, int R>
-inline void dot_tile(const Weight& w, const uint8_t* data, const int8_t* q, const float* scales, const float* sums, int width, V out[R]) {
+template <Form F, int R, int S>
+inline void dot_tile(const Weight& w, const uint8_t* data, const int8_t* q, const float* scales, const float* sums, V out[R]) {
   const __m512i low = _mm512_set1_epi8(15);
   const size_t record = group_size(w);
   const int groups = w.k / w.group, parts = w.group / QUANT;
@@ -45,19 +45,19 @@ inline void dot_tile(const Weight& w, const uint8_t* data, const int8_t* q, cons
           __m512i a = _mm512_and_si512(raw, low), b = _mm512_and_si512(_mm512_srli_epi16(raw, 4), low);
           for (int r = 0; r < R; r++) {
             d[r] = _mm512_dpbusd_epi32(d[r], a, _mm512_set1_epi32(*(const int*)(q + r * 4)));
-            d[r] = _mm512_dpbusd_epi32(d[r], b, _mm512_set1_epi32(*(const int*)(q + (width + r) * 4)));
+            d[r] = _mm512_dpbusd_epi32(d[r], b, _mm512_set1_epi32(*(const int*)(q + (S + r) * 4)));
           }
-          q += 8 * width;
+          q += 8 * S;
         } else {
           for (int r = 0; r < R; r++) d[r] = _mm512_dpbusd_epi32(d[r], raw, _mm512_set1_epi32(*(const int*)(q + r * 4)));
-          q += 4 * width;
+          q += 4 * S;
         }
       }
       for (int r = 0; r < R; r++) {
         t[r] = fma(_mm512_cvtepi32_ps(d[r]), set1(scales[r]), t[r]);
         acc[r] = fma(bias, set1(sums[r]), acc[r]);
       }
-      scales += width, sums += width;
+      scales += S, sums += S;
     }
     for (int r = 0; r < R; r++) acc[r] = fma(t[r], scale, acc[r]);
   }
@@ -75,15 +75,28 @@ inline __m256 load_scale8(Scale s, const uint8_t* p, int half) {
   }
 }
 
+inline __m256i broadcast4(const int8_t* p) {
+  int four;
+  std::memcpy(&four, p, 4);
+  return _mm256_set1_epi32(four);
+}
+
+// sum (+)= the products of weights and activations, two by two. The compiler would make a tree of such additions, whose leaves go to memory.
+inline void add_products(bool first, __m256i& sum, __m256i weights, __m256i activations) {
+  const __m256i products = _mm256_maddubs_epi16(weights, activations);
+  sum = first ? products : _mm256_add_epi16(sum, products);
+  asm("" : "+x"(sum));
+}
+
 // Adds up R rows of H halves of a panel, the first of which is FIRST: eight outputs each. What lives through the loop is few
 // enough for the sixteen registers, and every loop over it is unrolled: an array that is
 // indexed by a variable would live in memory.
 //
 // Sixteen-bit sums hold: 8 products of 15*127, two at a time, are 30480. Eight-bit
 // weights go as their two halves.
-template <Form F, int R, int H, int FIRST, int PASS, int PASSES>
+template <Form F, int R, int S, int H, int FIRST, int PASS, int PASSES>
 __attribute__((always_inline)) inline void dot_halves(const Weight& w, const uint8_t* data, const int8_t* q, const float* scales,
-                                                      const float* sums, int width, size_t ahead, __m256 o[H][R]) {
+                                                      const float* sums, size_t ahead, __m256 o[H][R]) {
   const __m256i low = _mm256_set1_epi8(15);
   const size_t record = group_size(w);
   const int groups = w.k / w.group, parts = w.group / QUANT;
@@ -104,39 +117,36 @@ __attribute__((always_inline)) inline void dot_halves(const Weight& w, const uin
     }
     for (int part = 0; part < parts; part++) {
       __m256i a[H][R], b[H][B]; // b: the high halves of eight-bit weights
-#pragma GCC unroll 2
-      for (int h = 0; h < H; h++) {
-#pragma GCC unroll 4
-        for (int r = 0; r < R; r++) a[h][r] = _mm256_setzero_si256();
-#pragma GCC unroll 4
-        for (int r = 0; r < B; r++) b[h][r] = _mm256_setzero_si256();
-      }
+#pragma GCC unroll 8
       for (int c = 0; c < steps; c++) {
-        if (c % PASSES == PASS) _mm_prefetch((const char*)(data + ahead), _MM_HINT_T0);
+        if (c % PASSES == PASS) _mm_prefetch((const char*)(data + c * 64 + ahead), _MM_HINT_T0);
+        __m256i lo[H], hi[H];
 #pragma GCC unroll 2
         for (int h = 0; h < H; h++) {
-          const __m256i raw = _mm256_loadu_si256((const __m256i*)(data + (FIRST + h) * 32));
-          const __m256i lo = _mm256_and_si256(raw, low), hi = _mm256_and_si256(_mm256_srli_epi16(raw, 4), low);
+          const __m256i raw = _mm256_loadu_si256((const __m256i*)(data + c * 64 + (FIRST + h) * 32));
+          lo[h] = _mm256_and_si256(raw, low), hi[h] = _mm256_and_si256(_mm256_srli_epi16(raw, 4), low);
+        }
 #pragma GCC unroll 4
-          for (int r = 0; r < R; r++) {
-            int first, second;
-            std::memcpy(&first, q + r * 4, 4);
-            if constexpr (F == Form::Q4) {
-              std::memcpy(&second, q + (width + r) * 4, 4);
-              a[h][r] = _mm256_add_epi16(a[h][r], _mm256_maddubs_epi16(lo, _mm256_set1_epi32(first)));
-              a[h][r] = _mm256_add_epi16(a[h][r], _mm256_maddubs_epi16(hi, _mm256_set1_epi32(second)));
-            } else {
-              const __m256i x = _mm256_set1_epi32(first);
-              a[h][r] = _mm256_add_epi16(a[h][r], _mm256_maddubs_epi16(lo, x));
-              b[h][r] = _mm256_add_epi16(b[h][r], _mm256_maddubs_epi16(hi, x));
-              asm("" : "+x"(b[h][r]));
+        for (int r = 0; r < R; r++) {
+          const int8_t* x = q + (c * (F == Form::Q4 ? 2 : 1) * S + r) * 4;
+          const __m256i first = broadcast4(x);
+          if constexpr (F == Form::Q4) {
+            const __m256i second = broadcast4(x + S * 4);
+#pragma GCC unroll 2
+            for (int h = 0; h < H; h++) {
+              add_products(c == 0, a[h][r], lo[h], first);
+              add_products(false, a[h][r], hi[h], second);
             }
-            asm("" : "+x"(a[h][r])); // the compiler would make a tree of these additions, whose leaves go to memory
+          } else {
+#pragma GCC unroll 2
+            for (int h = 0; h < H; h++) {
+              add_products(c == 0, a[h][r], lo[h], first);
+              add_products(c == 0, b[h][r], hi[h], first);
+            }
           }
         }
-        data += 64;
-        q += (F == Form::Q4 ? 8 : 4) * width;
       }
+      data += bytes, q += QUANT * S;
 #pragma GCC unroll 2
       for (int h = 0; h < H; h++) {
 #pragma GCC unroll 4
@@ -148,7 +158,7 @@ __attribute__((always_inline)) inline void dot_halves(const Weight& w, const uin
           acc[h][r] = _mm256_fmadd_ps(t, scale[h], acc[h][r]);
         }
       }
-      scales += width, sums += width;
+      scales += S, sums += S;
     }
     data = at + record - size_t(parts) * bytes;
   }
@@ -158,25 +168,24 @@ __attribute__((always_inline)) inline void dot_halves(const Weight& w, const uin
     for (int r = 0; r < R; r++) o[h][r] = acc[h][r];
 }
 
-// One row takes the whole panel at once, and two do if their sums fit. More take one half after the
-// other, in PASSES passes with those of the other rows, each of which fetches its share of the
-// next panel.
-template <Form F, int R, int PASS = 0, int PASSES = R <= 2 ? 1 : (R + 3) / 4 * 2>
-inline void dot_tile(const Weight& w, const uint8_t* data, const int8_t* q, const float* scales, const float* sums, int width, V out[R]) {
-  constexpr int MOST = F == Form::Q4 ? 4 : 2; // rows of a pass
-  if constexpr (R > MOST) {
-    dot_tile<F, MOST, PASS, PASSES>(w, data, q, scales, sums, width, out);
-    dot_tile<F, R - MOST, PASS + 2, PASSES>(w, data, q + 4 * MOST, scales + MOST, sums + MOST, width, out + MOST);
-  } else if constexpr (R == 1 || (F == Form::Q4 && R == 2)) {
+// As many rows as fit the registers take both halves of the panel at once. More go in passes, each of which
+// fetches its share of the next panel.
+template <Form F, int R, int S, int PASS = 0, int PASSES = F == Form::Q4 ? (R + 3) / 4 : R <= 1 ? 1 : (R + 3) / 4 * 2>
+inline void dot_tile(const Weight& w, const uint8_t* data, const int8_t* q, const float* scales, const float* sums, V out[R]) {
+  constexpr bool whole = F == Form::Q4 || R == 1;
+  const size_t ahead = PASSES == 1 ? AHEAD : group_size(w) * (w.k / w.group);
+  if constexpr (R > 4) {
+    dot_tile<F, 4, S, PASS, PASSES>(w, data, q, scales, sums, out);
+    dot_tile<F, R - 4, S, PASS + (whole ? 1 : 2), PASSES>(w, data, q + 16, scales + 4, sums + 4, out + 4);
+  } else if constexpr (whole) {
     __m256 o[2][R];
-    dot_halves<F, R, 2, 0, 0, 1>(w, data, q, scales, sums, width, AHEAD, o);
-#pragma GCC unroll 2
+    dot_halves<F, R, S, 2, 0, PASS, PASSES>(w, data, q, scales, sums, ahead, o);
+#pragma GCC unroll 4
     for (int r = 0; r < R; r++) out[r] = {o[0][r], o[1][r]};
   } else {
-    const size_t panel = group_size(w) * (w.k / w.group);
     __m256 a[1][R], b[1][R];
-    dot_halves<F, R, 1, 0, PASS, PASSES>(w, data, q, scales, sums, width, panel, a);
-    dot_halves<F, R, 1, 1, PASS + 1, PASSES>(w, data, q, scales, sums, width, panel, b);
+    dot_halves<F, R, S, 1, 0, PASS, PASSES>(w, data, q, scales, sums, ahead, a);
+    dot_halves<F, R, S, 1, 1, PASS + 1, PASSES>(w, data, q, scales, sums, ahead, b);
 #pragma GCC unroll 4
     for (int r = 0; r < R; r++) out[r] = {a[0][r], b[0][r]};
   }
@@ -184,8 +193,8 @@ inline void dot_tile(const Weight& w, const uint8_t* data, const int8_t* q, cons
 
 #else
 
-template <Form F, int R>
-inline void dot_tile(const Weight& w, const uint8_t* data, const int8_t* q, const float* scales, const float* sums, int width, V out[R]) {
+template <Form F, int R, int S>
+inline void dot_tile(const Weight& w, const uint8_t* data, const int8_t* q, const float* scales, const float* sums, V out[R]) {
   const size_t record = group_size(w);
   const int groups = w.k / w.group, parts = w.group / QUANT;
   constexpr int bytes = F == Form::Q4 ? 256 : 512, fours = 8;
@@ -207,13 +216,13 @@ inline void dot_tile(const Weight& w, const uint8_t* data, const int8_t* q, cons
             for (int j = 0; j < 4; j++) d[r].v[i] += (from[i * 4 + j] >> shift & mask) * x[j];
           }
         }
-        q += 4 * width;
+        q += 4 * S;
       }
       for (int r = 0; r < R; r++) {
         t[r] = fma(to_float(d[r]), set1(scales[r]), t[r]);
         out[r] = fma(bias, set1(sums[r]), out[r]);
       }
-      scales += width, sums += width;
+      scales += S, sums += S;
     }
     for (int r = 0; r < R; r++) out[r] = fma(t[r], scale, out[r]);
   }

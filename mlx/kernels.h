@@ -27,16 +27,21 @@ struct Weight {
 };
 
 // Activations, arranged for linear: tiles of up to TILE rows, and in a tile the
-// rows of each input (of each four inputs, when quantised) side by side.
+// rows of each input (of each four inputs, when quantised) side by side, on a
+// number of lanes that is a power of two. Lanes without a row are never read.
 constexpr int TILE = 8;
 constexpr int QUANT = 32; // inputs that share a scale
 struct Input {
   int rows, k;
-  float* x;      // [tile][k][rows of the tile], or null
-  int8_t* q;     // [tile][k/4][rows of the tile][4], or null
-  float* scales; // [tile][k/32][rows of the tile]
+  float* x;      // [tile][k][lanes], or null
+  int8_t* q;     // [tile][k/4][lanes][4], or null
+  float* scales; // [tile][k/32][lanes]
   float* sums;   // scale * sum of q, in the same order
 };
+
+// The lanes of a tile with so many rows, and those of all tiles of so many rows.
+static inline int lanes_of(int rows) { return rows > 4 ? TILE : rows > 2 ? 4 : rows; }
+static inline int all_lanes(int rows) { return rows / TILE * TILE + lanes_of(rows % TILE); }
 
 enum class Source : int32_t { Plain, Normed, Gated };
 enum class Gate : int32_t { SiLU, GeluTanh };

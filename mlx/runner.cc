@@ -79,7 +79,7 @@ class Runner {
     for (auto& p : parts) {
       p.in.rows = r.integer(), p.in.k = r.integer();
       const bool plain = r.word() != 0, quantised = r.word() != 0;
-      const size_t n = size_t(p.in.rows) * p.in.k;
+      const size_t n = size_t(all_lanes(p.in.rows)) * p.in.k;
       p.x = p.q = p.scales = p.sums = SIZE_MAX;
       if (plain) p.x = need, need += rounded(n * sizeof(float));
       if (quantised) {

@@ -9,7 +9,7 @@ namespace check {
 class Arranged {
  public:
   Arranged(int rows, int k, bool plain, bool quantised)
-      : x_(plain ? size_t(rows) * k : 0), q_(quantised ? size_t(rows) * k : 0),
+      : x_(plain ? size_t(all_lanes(rows)) * k : 0), q_(quantised ? size_t(all_lanes(rows)) * k : 0),
         scales_(q_.size() / QUANT), sums_(q_.size() / QUANT),
         in_{rows, k, plain ? x_.data() : nullptr, quantised ? q_.data() : nullptr, scales_.data(), sums_.data()} {}
 
@@ -23,7 +23,7 @@ class Arranged {
 
  private:
   size_t first(int row) const { return size_t(row / TILE * TILE); }
-  size_t width(int row) const { return std::min<size_t>(TILE, in_.rows - first(row)); }
+  size_t width(int row) const { return size_t(lanes_of(in_.rows - int(first(row)))); }
   size_t group(int row, int i) const { return first(row) * (in_.k / QUANT) + i / QUANT * width(row) + row % TILE; }
 
   Buffer<float> x_;
