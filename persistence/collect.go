@@ -19,10 +19,10 @@ func (d *Disk) Delete(agent string) error {
 	if err == nil && keys != nil {
 		err = d.fs.SyncDir("agents") // first this, so that no manifest ever names what is gone
 	}
-	d.letGo(keys)
-	if err != nil {
+	if err != nil { // the manifest may come back: what it names stays until the next Open
 		return fmt.Errorf("delete saved agent %q: %w", agent, err)
 	}
+	d.letGo(keys)
 	return nil
 }
 
@@ -62,9 +62,12 @@ func (d *Disk) makeRoom(n int64, spare string) error {
 		d.mu.Unlock()
 		d.log.Info("the budget on disk cost an agent", "tokens", victim.saved.Length, "bytes", victim.saved.Bytes, "saved_at", victim.saved.SavedAt)
 	}
-	errs = append(errs, d.fs.SyncDir("agents"))
-	for _, key := range unnamed {
-		errs = append(errs, d.remove(blockName(key)))
+	if err := d.fs.SyncDir("agents"); err != nil {
+		errs = append(errs, err) // the manifests may come back: what they name stays until the next Open
+	} else {
+		for _, key := range unnamed {
+			errs = append(errs, d.remove(blockName(key)))
+		}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

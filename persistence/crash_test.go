@@ -49,6 +49,9 @@ func turn(id string, shared, n, extra, at int) runtime.Manifest {
 // contentsOf returns the contents of a block, which depend on its key alone.
 func contentsOf(key runtime.BlockKey) []byte { return append(key[:16:16], "of a block"...) }
 
+// file returns the name that a file has on disk.
+func (w *world) file(name string) string { return persistence.SealedName(w.o.Key, name) }
+
 func (w *world) open() error {
 	w.d = nil
 	w.mayCollect("")
@@ -136,9 +139,9 @@ func (w *world) clean() {
 	for _, s := range w.d.List() {
 		m, err := w.d.Manifest(s.Agent)
 		require.NoError(w.t, err)
-		named[fileOf(s.Agent)] = true
+		named[w.file(fileOf(s.Agent))] = true
 		for _, key := range m.Blocks {
-			named[fmt.Sprintf("blocks/%x.safetensors", key)] = true
+			named[w.file(blockFileOf(key))] = true
 		}
 	}
 	files := w.disk.all("agents")
@@ -158,6 +161,7 @@ func (w *world) clean() {
 type scenario struct {
 	name   string
 	budget int64
+	sealed int64 // more budget if the disk is encrypted
 	run    func(w *world) error
 	gone   []string // agents that it may cost
 }
@@ -166,10 +170,10 @@ var scenarios = []scenario{
 	{name: "save of the next turn", run: func(w *world) error { return w.save(turn("a", 2, 3, 1, 10)) }},
 	{name: "save of a new agent", run: func(w *world) error { return w.save(turn("n", 2, 2, 3, 10)) }},
 	{name: "save of an older state", run: func(w *world) error { return w.save(turn("b", 1, 0, 0, 10)) }},
-	{name: "save that collects", budget: 4500, gone: []string{"b", "c", "e"}, run: func(w *world) error { return w.save(turn("n", 0, 6, 0, 10)) }},
+	{name: "save that collects", budget: 4500, sealed: 800, gone: []string{"b", "c", "e"}, run: func(w *world) error { return w.save(turn("n", 0, 6, 0, 10)) }},
 	{name: "save that heals", run: func(w *world) error {
 		lost := turn("a", 2, 1, 2, 0).Blocks[1]
-		w.disk.damage(fmt.Sprintf("blocks/%x.safetensors", lost), func(b []byte) []byte { b[len(b)-1]++; return b })
+		w.disk.damage(w.file(blockFileOf(lost)), func(b []byte) []byte { b[len(b)-1]++; return b })
 		w.lost[lost] = true
 		_, err := storetest.Contents(w.d, lost)
 		if err == nil {
@@ -182,21 +186,27 @@ var scenarios = []scenario{
 	{name: "start", run: func(w *world) error { w.disk.restart(); return w.open() }},
 	{name: "start after a kill", run: func(w *world) error {
 		w.disk.put("tmp/7", []byte("half a block"))
-		w.disk.put(fmt.Sprintf("blocks/%064x.safetensors", 1), []byte("nobody names it"))
+		w.disk.put(w.file(fmt.Sprintf("blocks/%064x.safetensors", 1)), []byte("nobody names it"))
 		w.disk.restart()
 		return w.open()
 	}},
 	{name: "start over budget", gone: []string{"b", "c", "e"}, run: func(w *world) error {
 		w.disk.restart()
 		w.o.Budget = 3200
+		if w.o.Key != nil {
+			w.o.Budget += 600
+		}
 		return w.open()
 	}},
 }
 
 // prepare makes a store with some agents that have blocks in common. a is pinned.
-func prepare(t *testing.T, budget int64) *world {
+func prepare(t *testing.T, budget int64) *world { return prepareWith(t, budget, nil) }
+
+// prepareWith is prepare for a disk that is encrypted if there is a key.
+func prepareWith(t *testing.T, budget int64, key *persistence.Key) *world {
 	disk := newMemFS()
-	w := &world{t: t, disk: disk, o: persistence.Options{FS: disk, Budget: budget}, must: map[string][]*runtime.Manifest{}, lost: map[runtime.BlockKey]bool{}}
+	w := &world{t: t, disk: disk, o: persistence.Options{FS: disk, Budget: budget, Key: key}, must: map[string][]*runtime.Manifest{}, lost: map[runtime.BlockKey]bool{}}
 	require.NoError(t, w.open())
 	a := turn("a", 2, 1, 2, 0)
 	a.Pinned = true
@@ -211,32 +221,39 @@ func prepare(t *testing.T, budget int64) *world {
 // killed, and after the power is cut: what was saved is there, and nothing else is served.
 func TestNoFaultLosesAnything(t *testing.T) {
 	for _, s := range scenarios {
-		t.Run(s.name, func(t *testing.T) {
-			w := prepare(t, s.budget)
-			w.disk.arm(0, "")
-			require.NoError(t, s.run(w))
-			ops, _ := w.disk.disarm()
-			require.Greater(t, ops, 5)
-			if s.gone != nil {
-				require.Positive(t, w.d.Usage().Collected)
-			}
-			for at, can := range w.disk.can {
-				if raced && at%5 != 0 { // the files are used by one goroutine but for their syncs; parallel_test.go is for races
-					continue
-				}
-				for _, how := range can {
-					for _, then := range []string{"kill", "cut", "cut at once", "kill, start and cut"} {
-						s.fail(t, at+1, how, then)
-					}
-				}
-			}
+		t.Run(s.name, func(t *testing.T) { s.failEverywhere(t, nil) })
+		t.Run(s.name+", encrypted", func(t *testing.T) {
+			s.budget += s.sealed
+			s.failEverywhere(t, testKey(1))
 		})
 	}
 }
 
+// failEverywhere runs a scenario once for each operation and each way in which it can fail.
+func (s scenario) failEverywhere(t *testing.T, key *persistence.Key) {
+	w := prepareWith(t, s.budget, key)
+	w.disk.arm(0, "")
+	require.NoError(t, s.run(w))
+	ops, _ := w.disk.disarm()
+	require.Greater(t, ops, 5)
+	if s.gone != nil {
+		require.Positive(t, w.d.Usage().Collected)
+	}
+	for at, can := range w.disk.can {
+		if raced && at%5 != 0 { // the files are used by one goroutine but for their syncs; parallel_test.go is for races
+			continue
+		}
+		for _, how := range can {
+			for _, then := range []string{"kill", "cut", "cut at once", "kill, start and cut"} {
+				s.fail(t, key, at+1, how, then)
+			}
+		}
+	}
+}
+
 // fail runs a scenario in which one operation fails.
-func (s scenario) fail(t *testing.T, at int, how fault, then string) {
-	w := prepare(t, s.budget)
+func (s scenario) fail(t *testing.T, key *persistence.Key, at int, how fault, then string) {
+	w := prepareWith(t, s.budget, key)
 	for _, id := range s.gone {
 		w.must[id] = append(w.must[id], nil)
 	}

@@ -19,6 +19,7 @@ type Options struct {
 	Budget int64        // most bytes on disk; 0 is no limit
 	Log    *slog.Logger // told of damaged files and of agents that the budget cost; nil: nobody is
 	FS     FS           // nil: the folder as the operating system has it
+	Key    *Key         // encrypts the folder, which must be empty or encrypted with it; nil: it is not encrypted
 }
 
 // Disk is a [runtime.Store] in a folder. It holds everything that a caller was told is saved through any crash, and hands out nothing that is not
@@ -28,6 +29,7 @@ type Disk struct {
 	budget int64
 	log    *slog.Logger
 	fs     FS
+	stored func(n int64) int64 // what a file of n bytes takes on disk
 	lock   io.Closer
 	temps  atomic.Uint64 // temporary files so far
 	closed atomic.Bool
@@ -54,22 +56,22 @@ type layout struct {
 var errClosed = errors.New("the store is closed")
 
 // Open takes possession of a data folder, which it makes if it is not there, and finds what is saved in it without reading a block. It fails if the
-// folder cannot be written to, if another process has it (two servers on one folder would overwrite each other's agents), and if a newer version of
-// this program wrote it.
+// folder cannot be written to, if another process has it (two servers on one folder would overwrite each other's agents), if it is not encrypted with
+// the given key, and if a newer version of this program wrote it.
 //
 // What an interrupted save left behind is removed, and the budget is enforced.
 func Open(dir string, o Options) (*Disk, error) {
-	d := &Disk{dir: dir, budget: o.Budget, log: o.Log, fs: o.FS, index: newIndex(), headers: map[string]layout{}}
+	d := &Disk{dir: dir, budget: o.Budget, log: o.Log, fs: o.FS, stored: func(n int64) int64 { return n }, index: newIndex(), headers: map[string]layout{}}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
-	if err := d.open(); err != nil {
+	if err := d.open(o.Key); err != nil {
 		return nil, fmt.Errorf("data folder %s: %w", dir, err)
 	}
 	return d, nil
 }
 
-func (d *Disk) open() (err error) {
+func (d *Disk) open(key *Key) (err error) {
 	if d.fs == nil {
 		if d.fs, err = openFolder(d.dir); err != nil {
 			return err
@@ -89,6 +91,9 @@ func (d *Disk) open() (err error) {
 		}
 	}
 	if err := d.fs.SyncDir("."); err != nil {
+		return err
+	}
+	if err := d.seals(key); err != nil {
 		return err
 	}
 	return d.scan()
@@ -148,25 +153,38 @@ func (d *Disk) Close() error {
 // temp returns a name for a file that is being written.
 func (d *Disk) temp() string { return fmt.Sprintf("tmp/%d", d.temps.Add(1)) }
 
-// write makes a file of these parts and returns it open, to be synced. On error there is no file.
+// write makes a file of these parts and returns it open, to be synced. Whoever opens it from now on sees all of it. On error there is no file.
 func (d *Disk) write(name string, parts ...[]byte) (File, error) {
 	f, err := d.fs.Create(name)
 	if err != nil {
 		return nil, err
 	}
+	size := int64(0)
 	for _, part := range parts {
 		n, err := f.Write(part)
-		d.mu.Lock()
-		d.written += int64(n)
-		d.mu.Unlock()
+		d.wrote(int64(n))
 		if err == nil && n < len(part) {
 			err = io.ErrShortWrite
 		}
 		if err != nil {
 			return nil, errors.Join(err, f.Close(), d.remove(name))
 		}
+		size += int64(n)
 	}
+	if f, holds := f.(ender); holds {
+		if err := f.End(); err != nil {
+			return nil, errors.Join(err, f.Close(), d.remove(name))
+		}
+	}
+	d.wrote(d.stored(size) - size)
 	return f, nil
+}
+
+// wrote counts bytes that went to the disk.
+func (d *Disk) wrote(n int64) {
+	d.mu.Lock()
+	d.written += n
+	d.mu.Unlock()
 }
 
 // read returns a whole file of at most limit bytes.

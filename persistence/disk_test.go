@@ -23,7 +23,11 @@ func open(t *testing.T, dir string, o persistence.Options) *persistence.Disk {
 }
 
 func TestDiskKeepsTheContract(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) runtime.Store { return open(t, t.TempDir(), persistence.Options{}) })
+	for name, key := range map[string]*persistence.Key{"plain": nil, "encrypted": testKey(1)} {
+		t.Run(name, func(t *testing.T) {
+			storetest.Run(t, func(t *testing.T) runtime.Store { return open(t, t.TempDir(), persistence.Options{Key: key}) })
+		})
+	}
 }
 
 func TestFolderIsMadeForItsOwnerOnly(t *testing.T) {

@@ -8,6 +8,7 @@
 //	quarantine/   the last few files that were found damaged
 //	tmp/          files that are being written; emptied at start
 //	wear          how many bytes were ever written
+//	SEALED        there if the folder is encrypted
 //
 // # Why a kill loses nothing
 //
@@ -18,6 +19,10 @@
 //
 // Every file has a checksum over all its bytes and is checked each time before it is used. A damaged one is moved to the quarantine and counts as not
 // there, so that it is computed and saved anew.
+//
+// # Encryption
+//
+// With a key all contents and the names that say something are encrypted, by an [FS] between the store and the folder; nothing else knows of it.
 //
 // # Who may do what at a time
 //

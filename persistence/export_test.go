@@ -46,3 +46,17 @@ func Seal(magic string, version uint32, body []byte) []byte {
 
 // Folder is the FS that Open uses.
 func Folder(dir string) FS { return folder(dir) }
+
+// SealedName returns the name on disk of a file of a folder that is encrypted with key, or not if it is nil.
+func SealedName(key *Key, name string) string {
+	if key == nil {
+		return name
+	}
+	return newSealedNames(*key).seal(name)
+}
+
+// UnsealName is the reverse of SealedName for a name within its folder.
+func UnsealName(key Key, name string) (string, bool) { return newSealedNames(key).open(name) }
+
+// Sealed is the FS between an encrypted store and its folder.
+func Sealed(below FS, key Key) FS { return newSealedFS(below, key) }

@@ -156,8 +156,13 @@ func TestUseRefusesNonsense(t *testing.T) {
 
 // TestAnyBitFlipIsFound flips every bit of a manifest and of a block in turn, and cuts them at every length.
 func TestAnyBitFlipIsFound(t *testing.T) {
+	t.Run("plain", func(t *testing.T) { anyBitFlip(t, nil) })
+	t.Run("encrypted", func(t *testing.T) { anyBitFlip(t, testKey(1)) })
+}
+
+func anyBitFlip(t *testing.T, key *persistence.Key) {
 	disk := newMemFS()
-	d := open(t, "mem", persistence.Options{FS: disk})
+	d := open(t, "mem", persistence.Options{FS: disk, Key: key})
 	m := v1Agents[0]
 	require.NoError(t, d.Save(m, func(i int) ([]byte, error) { return v1Block(m.Blocks[i]), nil }))
 	check := func(name string, read func() error) {
@@ -179,7 +184,7 @@ func TestAnyBitFlipIsFound(t *testing.T) {
 		disk.put(name, good)
 		require.NoError(t, read())
 	}
-	check(blockFileOf(m.Blocks[0]), func() error { _, err := storetest.Contents(d, m.Blocks[0]); return err })
-	check(fileOf(m.Agent), func() error { _, err := d.Manifest(m.Agent); return err })
+	check(persistence.SealedName(key, blockFileOf(m.Blocks[0])), func() error { _, err := storetest.Contents(d, m.Blocks[0]); return err })
+	check(persistence.SealedName(key, fileOf(m.Agent)), func() error { _, err := d.Manifest(m.Agent); return err })
 	require.LessOrEqual(t, len(disk.all("quarantine")), 16)
 }

@@ -5,7 +5,7 @@ import "io"
 // FS is what the store asks of a file system. Names are relative to the data folder and use slashes. What is missing is fs.ErrNotExist. It may be
 // used from several goroutines.
 //
-// It is the seam for whatever stands between the store and the disk: faults in tests, encryption at rest.
+// It is the seam for whatever stands between the store and the disk: faults in tests, encryption at rest (see [sealedFS]).
 type FS interface {
 	// Create makes a file for writing, readable by the owner only. It fails if there is one of that name.
 	Create(name string) (File, error)
@@ -32,4 +32,11 @@ type File interface {
 	Size() (int64, error)
 	// Sync returns when the contents are durable.
 	Sync() error
+}
+
+// ender is a File that holds back some of what is written until it is told that nothing more comes.
+type ender interface {
+	File
+	// End writes what was held back. Nothing must be written after it.
+	End() error
 }

@@ -138,10 +138,10 @@ func (p *manifest) whole() runtime.Manifest {
 	return m
 }
 
-// summary returns what the index keeps of a manifest whose file has so many bytes.
-func (p *manifest) summary(file int) runtime.Saved {
+// summary returns what the index keeps of a manifest whose file takes so many bytes.
+func (p *manifest) summary(file int64) runtime.Saved {
 	s := runtime.Saved{Agent: p.Agent, Tag: p.Tag, Length: int(p.Length), Blocks: p.count(), SavedAt: p.SavedAt.UTC(), Pinned: p.Pinned}
-	s.Bytes = int64(file)
+	s.Bytes = file
 	for i := range p.count() {
 		s.Bytes += int64(p.size(i))
 	}

@@ -18,7 +18,11 @@ import (
 func TestDiskIsLikeTheModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		disk := newMemFS()
-		w := &world{t: t, disk: disk, o: persistence.Options{FS: disk}, must: map[string][]*runtime.Manifest{}}
+		w := &world{t: t, disk: disk, o: persistence.Options{FS: disk}}
+		if rapid.Bool().Draw(rt, "encrypted") {
+			w.o.Key = testKey(1)
+		}
+		w.must = map[string][]*runtime.Manifest{}
 		require.NoError(rt, w.open())
 		model := storetest.NewFake()
 		id := rapid.SampledFrom([]string{"a", "b", "c", "d"})

@@ -54,8 +54,13 @@ func TestLoadsDoNotWaitForASave(t *testing.T) {
 
 // TestManyAtOnce lets several goroutines save, load, list and delete agents that have blocks in common, under a budget. Nobody is ever handed wrong contents.
 func TestManyAtOnce(t *testing.T) {
+	t.Run("plain", func(t *testing.T) { manyAtOnce(t, persistence.Options{Budget: 40_000}) })
+	t.Run("encrypted", func(t *testing.T) { manyAtOnce(t, persistence.Options{Budget: 40_000, Key: testKey(1)}) })
+}
+
+func manyAtOnce(t *testing.T, o persistence.Options) {
 	dir := t.TempDir()
-	d, err := persistence.Open(dir, persistence.Options{Budget: 40_000})
+	d, err := persistence.Open(dir, o)
 	require.NoError(t, err)
 	var g errgroup.Group
 	for worker := range 6 {
@@ -103,7 +108,7 @@ func TestManyAtOnce(t *testing.T) {
 	list, usage := d.List(), d.Usage()
 	require.NoError(t, d.Close())
 
-	again := open(t, dir, persistence.Options{Budget: 40_000})
+	again := open(t, dir, o)
 	require.Equal(t, list, again.List())
 	after := again.Usage()
 	require.Equal(t, []any{usage.Agents, usage.Blocks, usage.Bytes}, []any{after.Agents, after.Blocks, after.Bytes})

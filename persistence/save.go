@@ -125,7 +125,8 @@ func (s *saving) writeAll() (file manifestFile, err error) {
 	if err != nil {
 		return file, err
 	}
-	if err := d.makeRoom(s.bytes+int64(len(b)), s.m.Agent); err != nil {
+	size := d.stored(int64(len(b)))
+	if err := d.makeRoom(s.bytes+size, s.m.Agent); err != nil {
 		return file, err
 	}
 	name := d.temp()
@@ -134,7 +135,7 @@ func (s *saving) writeAll() (file manifestFile, err error) {
 		return file, err
 	}
 	s.sync(f)
-	return manifestFile{name, p.summary(len(b)), int64(len(b))}, nil
+	return manifestFile{name, p.summary(size), size}, nil
 }
 
 // writeBlock writes a block under its name. It is not durable before the group is done.
@@ -147,7 +148,7 @@ func (s *saving) writeBlock(i int, key runtime.BlockKey) error {
 	if err != nil {
 		return err
 	}
-	size := int64(len(h) + len(contents))
+	size := s.d.stored(int64(len(h) + len(contents)))
 	// The other new blocks are likely as large: room is made once.
 	if err := s.d.makeRoom(s.bytes+size*int64(s.left), s.m.Agent); err != nil {
 		return err

@@ -95,7 +95,8 @@ func (d *Disk) scanAgents() ([]found, error) {
 		switch {
 		case err == nil:
 			d.count(p)
-			agents = append(agents, found{p.summary(size), int64(size)})
+			file := d.stored(int64(size))
+			agents = append(agents, found{p.summary(file), file})
 			continue
 		case errors.Is(err, errNewer):
 			return nil, err
@@ -155,7 +156,7 @@ func (d *Disk) scanBlocks() (orphans []runtime.BlockKey, err error) {
 	return orphans, nil
 }
 
-// readManifest reads the manifest in a file, which has so many bytes.
+// readManifest reads the manifest in a file, which has so many bytes when it is not encrypted.
 func (d *Disk) readManifest(name string) (p *manifest, size int, err error) {
 	b, err := d.read(name, maxManifest)
 	if err != nil {

@@ -25,15 +25,19 @@ func defaultData() (string, error) {
 	return filepath.Join(home, ".local", "share", "troupe"), nil
 }
 
-// openData takes possession of the data folder, which is dir, or the default one if dir is empty, and of what is saved in it, which may take so many bytes; 0 is no limit.
-func openData(dir string, budget int64, log *slog.Logger) (*persistence.Disk, error) {
+// openData takes possession of the data folder and of what is saved in it.
+func (f *diskFlags) openData(log *slog.Logger) (*persistence.Disk, error) {
+	key, err := readDataKey(f.DataKey)
+	if err != nil {
+		return nil, err
+	}
+	dir := f.Data
 	if dir == "" {
-		var err error
 		if dir, err = defaultData(); err != nil {
 			return nil, err
 		}
 	}
-	store, err := persistence.Open(dir, persistence.Options{Budget: budget, Log: log})
+	store, err := persistence.Open(dir, persistence.Options{Budget: int64(f.DiskBudget), Log: log, Key: key})
 	if err != nil {
 		return nil, fmt.Errorf("%w; --data DIR chooses another folder", err)
 	}

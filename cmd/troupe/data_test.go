@@ -10,7 +10,7 @@ import (
 
 func TestDataFolderIsMade(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "data")
-	folder, err := openData(dir, 0, nil)
+	folder, err := (&diskFlags{Data: dir}).openData(nil)
 	require.NoError(t, err)
 	require.DirExists(t, dir)
 	require.NoError(t, folder.Close())
@@ -19,7 +19,7 @@ func TestDataFolderIsMade(t *testing.T) {
 func TestDataFolderThatCannotBeMade(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	_, err := openData(filepath.Join(file, "data"), 0, nil)
+	_, err := (&diskFlags{Data: filepath.Join(file, "data")}).openData(nil)
 	require.ErrorContains(t, err, file)
 	require.ErrorContains(t, err, "--data DIR")
 }
@@ -37,6 +37,6 @@ func TestDefaultDataFolder(t *testing.T) {
 	require.Contains(t, []string{"/home/ada/.local/share/troupe", "/home/ada/Library/Application Support/troupe"}, dir)
 
 	t.Setenv("HOME", "")
-	_, err = openData("", 0, nil)
+	_, err = (&diskFlags{}).openData(nil)
 	require.ErrorContains(t, err, "--data DIR")
 }

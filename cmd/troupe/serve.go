@@ -58,7 +58,7 @@ func (c *serveCmd) Run(con *console) error {
 func (c *serveCmd) serve(ctx context.Context, stop func(), con *console) (failed error) {
 	began := time.Now()
 	log := newLogger(con.err, c.LogFormat)
-	data, err := openData(c.Data, int64(c.DiskBudget), log)
+	data, err := c.openData(log)
 	if err != nil {
 		return err
 	}

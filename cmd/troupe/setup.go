@@ -32,13 +32,17 @@ func (c *serveCmd) check(con *console) error {
 	settings, errSettings := c.settings()
 	listen, _, errListen := c.resolve(c.Listen, &settings)
 	data, errData := dataPath(c.Data)
+	key, errKey := readDataKey(c.DataKey)
+	if key != nil {
+		data += ", encrypted"
+	}
 	t, unfit := c.fit(folder)
 	rows := append(describe(folder), takes(t)...)
 	if errListen == nil {
 		rows = append(rows, [2]string{"listen", c.scheme() + "://" + listen.String()}, [2]string{"API keys", strconv.Itoa(len(settings.APIKeys))})
 	}
 	rows = append(rows, [2]string{"data", data})
-	return errors.Join(writeTable(con.out, rows), errSettings, errListen, errData, unfit, mlx.Available())
+	return errors.Join(writeTable(con.out, rows), errSettings, errListen, errData, errKey, unfit, mlx.Available())
 }
 
 // dataPath is the data folder, which must be one or not be there yet.

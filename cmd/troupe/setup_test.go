@@ -53,6 +53,7 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 		{"--stuck-after", "0s", "--stuck-after"},
 		{"--data", file, "is not a folder"},
 		{"--data", filepath.Join(file, "data"), "data folder"},
+		{"--data-key", "/no/such/file", "--data-key"},
 		{"--memory-limit", "1", "does not fit"},
 		{"--kv-memory", "1000TiB", "--kv-memory"},
 	} {
