@@ -218,7 +218,8 @@ func (a *agent) keys(n int) []runtime.BlockKey {
 // keeps reports whether the history of a request that ended like this is worth keeping: the client left or got its answer, or the server had no time to
 // finish it.
 func keeps(err error) bool {
-	return err == nil || isContext(err) || runtime.KindOf(err) == runtime.Draining
+	kind := runtime.KindOf(err)
+	return err == nil || isContext(err) || kind == runtime.Draining || kind == runtime.Swapping
 }
 
 // fail ends the request of an instance that panicked. If the lease is lent, the next instance will send it home.

@@ -140,7 +140,7 @@ func query[T any](ctx context.Context, s *System, message func(reply chan<- T) a
 	case ctx.Err() != nil:
 		return v, ctx.Err()
 	}
-	return v, errClosed()
+	return v, s.closedErr()
 }
 
 // SavedName is under which name the store has an agent of this engine.

@@ -196,7 +196,7 @@ func (s *script) do(words []string) {
 		s.panics = words[1]
 	case "drain":
 		// Drain itself would wait; what it sends is all that matters here.
-		s.system.actors.Root.Send(s.system.pool, &drain{done: make(chan struct{})})
+		s.system.actors.Root.Send(s.system.pool, &drain{err: errDraining(), done: make(chan struct{})})
 	case "close":
 		require.NoError(s, s.system.Close())
 	case "stats":

@@ -192,11 +192,20 @@ const (
 	deleteAgent    orderKind = "delete"
 )
 
-// drain: System -> pool: refuse new requests from now on, and close done when the last one is over and what agents know is on disk.
-type drain struct{ done chan<- struct{} }
+// drain: System -> pool: refuse new requests with err from now on, and close done when the last one is over and what agents know is on disk.
+type drain struct {
+	err  error
+	done chan<- struct{}
+}
 
-// flush: System -> pool: refuse new requests from now on, save what agents know at this moment, and close done.
-type flush struct{ done chan<- struct{} }
+// reopen: System -> pool: take new requests again, and forget who waits for the end of the drain.
+type reopen struct{}
+
+// flush: System -> pool: refuse new requests with err from now on, save what agents know at this moment, and close done.
+type flush struct {
+	err  error
+	done chan<- struct{}
+}
 
 // tick: a timer -> pool: somebody may have been unsaved for long enough.
 type tick struct{}

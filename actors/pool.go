@@ -102,7 +102,7 @@ func (p *pool) Receive(ctx actor.Context) {
 	case *tick:
 		p.tick(ctx)
 	case *flush:
-		p.closing = errClosed()
+		p.closing = m.err
 		p.saveAll(ctx, func() { close(m.done) })
 	case *statsRequest:
 		m.reply <- p.snapshot()
@@ -116,8 +116,10 @@ func (p *pool) Receive(ctx actor.Context) {
 	case *order:
 		p.order(ctx, m)
 	case *drain:
-		p.closing = errDraining()
+		p.closing = m.err
 		p.drained = append(p.drained, m.done)
+	case *reopen:
+		p.closing, p.drained = nil, nil
 	case *cancelAll:
 		for _, t := range p.byAge() {
 			p.abort(ctx, t, m.err)
@@ -385,7 +387,7 @@ func (p *pool) byAge() []*ticket {
 // abandon fails the requests that nobody can answer any more. All children have stopped, so nobody else writes to a stream.
 func (p *pool) abandon() {
 	for _, t := range p.byAge() {
-		t.stream.finish(Outcome{PromptTokens: len(t.request.Prompt), Err: errClosed()})
+		t.stream.finish(Outcome{PromptTokens: len(t.request.Prompt), Err: p.system.closedErr()})
 	}
 	close(p.system.stopped)
 }

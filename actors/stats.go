@@ -122,7 +122,7 @@ func (p *pool) snapshot() Stats {
 	}
 	mail := &p.system.mail
 	s.PoolMail, s.BatcherMail, s.KeeperMail = mail.pool.waiting(), mail.batcher.waiting(), mail.keeper.waiting()
-	s.Draining = p.closing != nil
+	s.Draining = p.closing != nil && runtime.KindOf(p.closing) == runtime.Draining
 	s.RowsPerStep = slices.Clone(s.RowsPerStep)
 	s.PrefillSpeed = p.pace.PerSecond()
 	s.Uptime = p.Now().Sub(p.stats.began)

@@ -25,6 +25,8 @@ type System struct {
 	ids    atomic.Uint64
 	mail   mailboxes
 
+	replaced atomic.Pointer[runtime.Error] // what to say to whoever comes after the end; nil: errClosed
+
 	stopped chan struct{} // closed when the pool and all its children have stopped
 	close   func() error
 }
@@ -74,7 +76,7 @@ func (s *System) Generate(ctx context.Context, r Request) (*Stream, error) {
 	case !ok && ctx.Err() != nil:
 		return nil, ctx.Err() // the pool hears of it too, and drops the request
 	case !ok:
-		err = errClosed()
+		err = s.closedErr()
 	}
 	if err != nil {
 		st.release()
@@ -107,18 +109,32 @@ func (s *System) Stats(ctx context.Context) (Stats, error) {
 	return query(ctx, s, func(reply chan<- Stats) any { return &statsRequest{reply: reply} })
 }
 
-// Drain refuses new requests from now on, waits for those that wait or run, and for the store to have all that agents know. When ctx ends first, it cancels what is left, waits until that is
-// over, and returns ctx's error.
+// Drain refuses new requests from now on, waits for those that wait or run, and for the store to have all that agents know. When ctx ends first, it
+// cancels what is left, waits until that is over, and returns ctx's error.
 func (s *System) Drain(ctx context.Context) error {
-	done := make(chan struct{})
-	s.actors.Root.Send(s.pool, &drain{done: done})
+	done := s.startDrain(errDraining())
 	if s.awaitDone(ctx.Done(), done) || ctx.Err() == nil { // or everything has stopped
 		return nil
 	}
-	s.actors.Root.Send(s.pool, &cancelAll{err: errDraining()})
-	s.awaitDone(nil, done)
+	s.cutOff(done, errDraining())
 	return fmt.Errorf("draining: requests had to be cancelled: %w", ctx.Err())
 }
+
+// startDrain refuses new requests with err from now on. The channel is closed when the last one is over and saved.
+func (s *System) startDrain(err error) (done <-chan struct{}) {
+	over := make(chan struct{})
+	s.actors.Root.Send(s.pool, &drain{err: err, done: over})
+	return over
+}
+
+// cutOff ends what a drain still waits for, and waits until that is over. Its history is kept if err is of a kind for which that is so.
+func (s *System) cutOff(done <-chan struct{}, err error) {
+	s.actors.Root.Send(s.pool, &cancelAll{err: err})
+	s.awaitDone(nil, done)
+}
+
+// reopen takes new requests again after startDrain.
+func (s *System) reopen() { s.actors.Root.Send(s.pool, &reopen{}) }
 
 // Close saves what agents know and stops everything: what still runs fails, and the engine is closed after the step in flight. It may be called more than
 // once.
@@ -127,7 +143,7 @@ func (s *System) Close() error { return s.close() }
 func (s *System) shutdown() error {
 	if s.Store != nil {
 		saved := make(chan struct{})
-		s.actors.Root.Send(s.pool, &flush{done: saved})
+		s.actors.Root.Send(s.pool, &flush{err: s.closedErr(), done: saved})
 		s.awaitDone(nil, saved)
 	}
 	s.actors.Root.Stop(s.pool)
@@ -184,6 +200,14 @@ func isClosed(c <-chan struct{}) bool {
 	default:
 		return false
 	}
+}
+
+// closedErr is what those are told who come after the end.
+func (s *System) closedErr() error {
+	if err := s.replaced.Load(); err != nil {
+		return err
+	}
+	return errClosed()
 }
 
 func errClosed() error {

@@ -50,7 +50,7 @@ func (s *Server) agentRoutes() {
 // withAgents finds the service.
 func (s *Server) withAgents(h func(*fiber.Ctx, *service) error) fiber.Handler {
 	return func(c *fiber.Ctx) error {
-		v, err := s.current()
+		v, err := s.current(s.ctx)
 		if err != nil {
 			return err
 		}

@@ -45,7 +45,7 @@ func (g *generation) explain(c *fiber.Ctx, m actors.Miss) {
 // handle makes the handler of a dialect's generating endpoint.
 func (s *Server) handle(d dialect) fiber.Handler {
 	return func(c *fiber.Ctx) error {
-		v, body, err := s.receive(c)
+		body, err := s.receive(c)
 		if err != nil {
 			return err
 		}
@@ -65,6 +65,10 @@ func (s *Server) handle(d dialect) fiber.Handler {
 			}
 		}()
 
+		v, err := s.current(ctx)
+		if err != nil {
+			return because(ctx, err)
+		}
 		g, err := s.admit(ctx, c, d, v, body)
 		if err != nil {
 			return because(ctx, err)
@@ -105,14 +109,12 @@ func (s *Server) handle(d dialect) fiber.Handler {
 	}
 }
 
-// receive reads the body of a request and finds the service for it.
-func (s *Server) receive(c *fiber.Ctx) (*service, []byte, error) {
-	v, err := s.current()
-	if err != nil {
-		return nil, nil, err
+// receive reads the body of a request, if there is a chance that it is served.
+func (s *Server) receive(c *fiber.Ctx) ([]byte, error) {
+	if err := s.refused(); err != nil {
+		return nil, err
 	}
-	body, err := s.requestBody(c)
-	return v, body, err
+	return s.requestBody(c)
 }
 
 // read decodes a body.

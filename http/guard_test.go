@@ -27,7 +27,7 @@ func locked() Config { return Config{APIKeys: []string{keyA, keyB}, AdminKey: ad
 // routes are all that need an API key, and one that does not exist.
 var lockedRoutes = []struct{ method, path string }{
 	{"POST", "/v1/messages"}, {"POST", "/v1/messages?beta=true"}, {"POST", "/v1/messages/count_tokens"}, {"POST", "/v1/chat/completions"}, {"GET", "/v1/models"},
-	{"GET", "/v1/models/org/tiny"}, {"GET", "/v1/nothing"}, {"DELETE", "/v1/messages"}, {"GET", "/V1/MESSAGES"}, {"GET", "/admin/models"}, {"GET", "/x"},
+	{"GET", "/v1/models/org/tiny"}, {"GET", "/v1/nothing"}, {"DELETE", "/v1/messages"}, {"GET", "/V1/MESSAGES"}, {"GET", "/x"},
 }
 
 // TestWithoutAKey asks for every route without a key and with wrong ones. All answers to a route must be the same but for the request's id.

@@ -13,7 +13,7 @@ import (
 
 // healthBody is the answer of the health endpoints.
 type healthBody struct {
-	Status string      `json:"status"`           // ok, starting, draining, degraded or stuck
+	Status string      `json:"status"`           // ok, starting, swapping, offloaded, draining, degraded or stuck
 	Reason string      `json:"reason,omitempty"` // why it is not ok
 	Model  string      `json:"model,omitempty"`
 	Pool   *poolHealth `json:"pool,omitempty"`
@@ -44,11 +44,11 @@ func (c condition) ok() bool { return c.status == "ok" }
 
 // startup is the condition of a server whose model may not be loaded yet.
 func (s *Server) startup() condition {
-	v := s.service.Load()
-	if v == nil {
+	m, _, _ := s.shown()
+	if m == nil {
 		return condition{status: "starting", reason: "the model is being loaded"}
 	}
-	return condition{status: "ok", model: v.model.ID}
+	return condition{status: "ok", model: m.ID}
 }
 
 // readiness is the condition of the server for new requests: they are admitted, or wait, if it is ok.
@@ -56,28 +56,33 @@ func (s *Server) readiness() condition {
 	if s.draining.Load() {
 		return condition{status: "draining", reason: "the server is shutting down and finishes what it has begun"}
 	}
+	if h := s.host.Load(); h != nil {
+		if state, reason, m := h.State(); state != actors.Ready && m != nil {
+			return condition{status: string(state), reason: reason, model: m.ID}
+		}
+	}
 	return s.startup()
 }
 
 // liveness is the condition of the process: only a new one would help if it is not ok. While it is starting it is alive.
 func (s *Server) liveness(ctx context.Context) condition {
-	v := s.service.Load()
-	if v == nil {
+	m, ask, _ := s.shown()
+	if m == nil {
 		return condition{status: "ok"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.statsPatience)
 	defer cancel()
-	stats, err := v.stats(ctx)
+	stats, err := ask(ctx)
 	switch {
 	case s.ctx.Err() != nil: // it is ending
-		return condition{status: "ok", model: v.model.ID}
+		return condition{status: "ok", model: m.ID}
 	case err != nil:
-		return condition{status: "stuck", reason: fmt.Sprintf("the actors did not answer within %s", s.statsPatience), model: v.model.ID}
+		return condition{status: "stuck", reason: fmt.Sprintf("the actors did not answer within %s", s.statsPatience), model: m.ID}
 	case stats.Stalled >= s.cfg.StuckAfter:
 		reason := fmt.Sprintf("requests run and the engine made no step for %s", stats.Stalled.Round(time.Second))
-		return condition{status: "stuck", reason: reason, model: v.model.ID, stats: &stats}
+		return condition{status: "stuck", reason: reason, model: m.ID, stats: &stats}
 	}
-	return condition{status: "ok", model: v.model.ID, stats: &stats}
+	return condition{status: "ok", model: m.ID, stats: &stats}
 }
 
 // health is all of it, for a load balancer: it is not ok when other servers should be preferred.

@@ -13,11 +13,12 @@ import (
 // scrapeTimeout bounds how long a scrape waits for the system, which answers between two messages.
 const scrapeTimeout = 5 * time.Second
 
-// systemCollector shows the numbers of the system at the moment of the scrape. While there is no model there is only troupe_ready.
+// systemCollector shows the numbers of the system at the moment of the scrape. Until there is a model there is little.
 type systemCollector struct {
 	server *Server
 	ready  *prometheus.Desc
 	rows   *prometheus.Desc
+	swaps  *prometheus.Desc
 	stats  []number[actors.Stats]
 	cache  []number[actors.CacheInfo]
 }
@@ -53,7 +54,8 @@ func (n *number[T]) sample(from *T, model string) prometheus.Metric {
 func newSystemCollector(s *Server) *systemCollector {
 	c := &systemCollector{
 		server: s,
-		ready:  prometheus.NewDesc("troupe_ready", "1 if there is a model and requests are not refused for a shutdown.", nil, nil),
+		ready:  prometheus.NewDesc("troupe_ready", "1 if there is a model and requests are not refused for a swap or a shutdown.", nil, nil),
+		swaps:  prometheus.NewDesc("troupe_swaps_total", "Swaps, loads and offloads of the model, by how they ended.", []string{"result"}, nil),
 		rows:   prometheus.NewDesc("troupe_step_rows", "Rows of a step: how many requests were computed together.", nil, nil),
 	}
 	add := func(kind prometheus.ValueType, name, help string, labels prometheus.Labels, value func(s *actors.Stats) float64) {
@@ -130,6 +132,7 @@ func newSystemCollector(s *Server) *systemCollector {
 func (c *systemCollector) Describe(out chan<- *prometheus.Desc) {
 	out <- c.ready
 	out <- c.rows
+	out <- c.swaps
 	for _, n := range c.stats {
 		out <- n.desc
 	}
@@ -140,36 +143,48 @@ func (c *systemCollector) Describe(out chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c *systemCollector) Collect(out chan<- prometheus.Metric) {
-	v := c.server.service.Load()
 	ready := 0.0
-	if v != nil && !c.server.draining.Load() {
+	if c.server.readiness().ok() {
 		ready = 1
 	}
 	out <- prometheus.MustNewConstMetric(c.ready, prometheus.GaugeValue, ready)
-	if v == nil || v.stats == nil {
+	c.collectSwaps(out)
+	m, stats, of := c.server.shown()
+	if m == nil || stats == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(c.server.ctx, scrapeTimeout)
 	defer cancel()
-	s, err := v.stats(ctx)
+	s, err := stats(ctx)
 	if err != nil {
 		c.server.log.Warn("no statistics for the metrics page", "error", err)
 		return
 	}
 	for _, n := range c.stats {
-		out <- n.sample(&s, v.model.ID)
+		out <- n.sample(&s, m.ID)
 	}
 	out <- rowsPerStep(c.rows, &s)
-	if v.agents == nil {
+	if of == nil {
 		return
 	}
-	info, err := v.agents.Cache(ctx)
+	info, err := of.Cache(ctx)
 	if err != nil {
 		c.server.log.Warn("no numbers of the cache for the metrics page", "error", err)
 		return
 	}
 	for _, n := range c.cache {
-		out <- n.sample(&info, v.model.ID)
+		out <- n.sample(&info, m.ID)
+	}
+}
+
+// collectSwaps shows how often the model was changed.
+func (c *systemCollector) collectSwaps(out chan<- prometheus.Metric) {
+	changes := map[string]uint64{"done": 0, "failed": 0, "cancelled": 0}
+	if h := c.server.host.Load(); h != nil {
+		changes = h.Changes()
+	}
+	for result, n := range changes {
+		out <- prometheus.MustNewConstMetric(c.swaps, prometheus.CounterValue, float64(n), result)
 	}
 }
 

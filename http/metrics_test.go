@@ -203,7 +203,7 @@ func TestLabelsHaveFewValues(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, []string{"actor", "class", "code", "finished_reason", "model_name", "route", "state"}, slices.Sorted(maps.Keys(labels)))
+	require.Equal(t, []string{"actor", "class", "code", "finished_reason", "model_name", "result", "route", "state"}, slices.Sorted(maps.Keys(labels)))
 }
 
 func TestTheLogOfARequest(t *testing.T) {

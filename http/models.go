@@ -51,7 +51,7 @@ func newModelInfo(m *model.Model) modelInfo {
 
 // listModels answers GET /v1/models.
 func (s *Server) listModels(c *fiber.Ctx) error {
-	v, err := s.current()
+	v, err := s.known()
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (s *Server) listModels(c *fiber.Ctx) error {
 
 // getModel answers GET /v1/models/ID; an id may have slashes. Only the loaded model is found, strict or not: this asks what there is.
 func (s *Server) getModel(c *fiber.Ctx) error {
-	v, err := s.current()
+	v, err := s.known()
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,11 @@ func (s *Server) getModel(c *fiber.Ctx) error {
 
 // countTokens answers POST /v1/messages/count_tokens with the number of tokens that the same conversation has as a prompt.
 func (s *Server) countTokens(c *fiber.Ctx) error {
-	v, body, err := s.receive(c)
+	body, err := s.receive(c)
+	if err != nil {
+		return err
+	}
+	v, err := s.current(s.ctx)
 	if err != nil {
 		return err
 	}

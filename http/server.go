@@ -67,12 +67,13 @@ func (cfg Config) Validate() error {
 	return cfg.RateLimits.validate()
 }
 
-// Server answers HTTP. It can listen before there is a model: until [Server.Attach] everything but / and /health/live says that the server is starting.
+// Server answers HTTP. It can listen before there is a model: until [Server.Attach] or [Server.AttachHost] everything but / and /health/live says that the server is starting.
 type Server struct {
 	cfg     Config
 	log     *slog.Logger
 	app     *fiber.App
-	service atomic.Pointer[service] // nil: starting
+	service atomic.Pointer[service] // what is served for good; nil: starting, or there is a host
+	host    atomic.Pointer[hosted]  // that says what is served; nil: starting, or there is a service
 	metrics *metrics
 
 	keys, adminKeys keyring
@@ -155,6 +156,7 @@ func (s *Server) routes() {
 		s.app.Group("/debug", s.requireAdmin, pprof.New(pprof.Config{Next: func(c *fiber.Ctx) bool {
 			return strings.HasSuffix(c.Path(), "/cmdline") // keys may be on the command line
 		}}))
+		s.adminRoutes()
 	}
 	s.app.Use(s.authenticate)
 	s.app.Get("/metrics", s.metrics.handler())
@@ -207,7 +209,7 @@ func newID(prefix string) string {
 	return prefix + hex.EncodeToString(b[:])
 }
 
-// Attach gives the server the model that it serves; from here on it is ready. Without an archive, agents cannot be exported and imported. The caller
+// Attach gives the server the model that it serves for good; from here on it is ready. Without an archive, agents cannot be exported and imported. The caller
 // keeps ownership of all.
 func (s *Server) Attach(m *model.Model, sys *actors.System, archive Archive) {
 	s.attach(&service{

@@ -13,7 +13,7 @@ import (
 	"troupe/runtime/model"
 )
 
-// service is what there is to serve. It is replaced as a whole.
+// service is what there is to serve. It is immutable.
 type service struct {
 	model    *model.Model
 	generate func(context.Context, actors.Request) (stream, error)
@@ -28,10 +28,17 @@ type stream interface {
 	Outcome() actors.Outcome
 }
 
-// current returns the service, or why there is none.
-func (s *Server) current() (*service, error) {
+// current returns what serves a request that is here now, or why there is none. During a swap that lets requests wait it waits.
+func (s *Server) current(ctx context.Context) (*service, error) {
 	if s.ctx.Err() != nil {
 		return nil, context.Cause(s.ctx)
+	}
+	if h := s.host.Load(); h != nil {
+		system, err := h.Current(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return h.serving(system), nil
 	}
 	v := s.service.Load()
 	if v == nil {

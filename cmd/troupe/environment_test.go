@@ -38,14 +38,14 @@ func TestEveryFlagOfServeComesFromTheEnvironment(t *testing.T) {
 		"DATA_KEY": "/dk", "DISK_BUDGET": "5GiB", "IDLE_SAVE": "1s", "MAX_SHARE": "0.25",
 		"API_KEY": "a,b", "API_KEY_FILE": "/k", "ADMIN_KEY": "c", "ADMIN_KEY_FILE": "/a", "INSECURE": "true", "ALLOWED_HOSTS": "x,y", "TLS_CERT": "/c", "TLS_KEY": "/t",
 		"REQUESTS_PER_MINUTE": "1", "TOKENS_PER_MINUTE": "2", "AGENT_REQUESTS_PER_MINUTE": "3", "AGENT_TOKENS_PER_MINUTE": "4", "STUCK_AFTER": "5m", "DRAIN_DELAY": "6s",
-		"MAX_QUEUE_TOKENS": "10", "MAX_GAP": "7ms",
+		"MAX_QUEUE_TOKENS": "10", "MAX_GAP": "7ms", "MODELS": "/models",
 	}
 	want := serveCmd{
-		setupFlags:     setupFlags{Config: configFile(values["CONFIG"]), Check: true},
-		modelFlag:      modelFlag{"/models/m"},
-		engineFlags:    engineFlags{KVMemory: 3 << 30, MemoryLimit: 4 << 30, KVBits: 4, BlockTokens: 16, Threads: 3, CPUActivations: "f32", CPUISA: "avx2"},
-		diskFlags:      diskFlags{Data: "/d", DataKey: "/dk", DiskBudget: 5 << 30, IdleSave: time.Second, MaxShare: 0.25},
-		Listen:         "[::1]:9",
+		setupFlags:  setupFlags{Config: configFile(values["CONFIG"]), Check: true},
+		modelFlag:   modelFlag{"/models/m"},
+		engineFlags: engineFlags{KVMemory: 3 << 30, MemoryLimit: 4 << 30, KVBits: 4, BlockTokens: 16, Threads: 3, CPUActivations: "f32", CPUISA: "avx2"},
+		diskFlags:   diskFlags{Data: "/d", DataKey: "/dk", DiskBudget: 5 << 30, IdleSave: time.Second, MaxShare: 0.25},
+		Listen:      "[::1]:9", Models: "/models",
 		admissionFlags: admissionFlags{MaxBatch: 8, MaxQueue: 9, MaxQueueTokens: 10, PrefillChunk: 64, MaxGap: 7 * time.Millisecond},
 		Drain:          5 * time.Second, DrainDelay: 6 * time.Second, StrictModels: true, LogFormat: "json",
 		securityFlags: securityFlags{

@@ -11,8 +11,6 @@ import (
 
 	"troupe/actors"
 	"troupe/http"
-	"troupe/mlx/engine"
-	"troupe/persistence"
 )
 
 // serveCmd holds the settings of the server. Each can also come from the environment (see serveFromEnvironment) or a file (see configFile).
@@ -25,6 +23,7 @@ type serveCmd struct {
 	limitFlags
 	admissionFlags
 	Listen       string        `default:"127.0.0.1:8000" placeholder:"HOST:PORT" help:"Address to serve on; port 0 picks a free one (${default})."`
+	Models       string        `placeholder:"DIR" help:"Folder with model folders, by name or OWNER/NAME, that an administrator may swap to, beside --model and 'starter'."`
 	Drain        time.Duration `default:"30s" placeholder:"TIME" help:"How long running requests may go on after SIGTERM (${default})."`
 	DrainDelay   time.Duration `placeholder:"TIME" help:"How long to serve on after SIGTERM while /health/ready already says no, so that a proxy sends elsewhere before anything is refused."`
 	StrictModels bool          `help:"Answer 404 to requests for a model id other than the served one's."`
@@ -63,6 +62,10 @@ func (c *serveCmd) serve(ctx context.Context, stop func(), con *console) (failed
 		return err
 	}
 	defer func() { failed = errors.Join(failed, data.Close()) }()
+	models, err := newCatalogue(c, data, con, log)
+	if err != nil {
+		return err
+	}
 	folder, err := c.open()
 	if err != nil {
 		return err
@@ -85,52 +88,27 @@ func (c *serveCmd) serve(ctx context.Context, stop func(), con *console) (failed
 	go func() { served <- server.Serve(listener) }()
 	log.Info("listening", "url", c.scheme()+"://"+listener.Addr().String(), "model", folder.Name, "data", data.Path())
 
-	system, err := c.start(folder, fits.options, data, con, log)
-	if err != nil {
-		return errors.Join(err, server.Shutdown(ctx))
+	host := actors.NewHost(models, log)
+	if err := host.Serve(context.WithoutCancel(ctx), models.source(models.first, folder, fits)); err != nil {
+		return errors.Join(err, server.Shutdown(ctx), host.Close())
 	}
-	server.Attach(folder.Model, system, &archive{data, system})
+	server.AttachHost(host, func(s *actors.System) http.Archive { return &archive{data, s} })
 	c.tell(stateReady, log)
 	log.Info("ready", "model", folder.Name, "took", time.Since(began).Round(time.Millisecond))
 
 	select {
 	case err := <-served:
-		return errors.Join(err, system.Close())
+		return errors.Join(err, host.Close())
 	case <-ctx.Done():
 		stop()
 	}
-	return c.finish(server, system, time.After(c.DrainDelay), log)
+	return c.finish(server, host, time.After(c.DrainDelay), log)
 }
 
 // settings are those of the HTTP server, checked. They come with the error too, as far as they are known.
 func (c *serveCmd) settings() (http.Config, error) {
 	cfg := http.Config{StrictModels: c.StrictModels}
 	return cfg, errors.Join(c.limit(&cfg), c.apply(&cfg))
-}
-
-// start loads the weights and starts the actors. The system owns the engine.
-func (c *serveCmd) start(folder *engine.Folder, options engine.Options, data *persistence.Disk, con *console, log *slog.Logger) (*actors.System, error) {
-	options.Progress = loadProgress(con.err, folder.Name)
-	eng, err := engine.New(folder, options)
-	if err != nil {
-		return nil, err
-	}
-	info := eng.Info()
-	log.Info("loaded", "model", folder.Name, "context", info.Context, "kv_memory", byteSize(info.BlockBytes*int64(info.Blocks)).String(),
-		"blocks", info.Blocks, "block_tokens", info.BlockTokens)
-	if err := data.Use(info.Tag, info.Tensors); err != nil {
-		return nil, errors.Join(err, eng.Close())
-	}
-	cfg := actors.Config{
-		Engine: eng, Model: folder.Model, Logger: log,
-		Store: data, IdleSave: c.IdleSave, MaxShare: c.MaxShare,
-	}
-	c.admit(&cfg)
-	system, err := actors.Start(cfg)
-	if err != nil {
-		return nil, errors.Join(err, eng.Close())
-	}
-	return system, nil
 }
 
 // tell tells the service manager a state. A server that nobody manages, or whose manager is deaf, serves all the same.
@@ -143,14 +121,17 @@ func (c *serveCmd) tell(state string, log *slog.Logger) {
 // finish ends the service so that a restart behind a proxy loses no request: /health/ready says no while everything is still served until the delay is over, and
 // every answer closes its connection; then new requests are refused, and the running ones go on as long as --drain allows. The socket is closed last, so
 // that nobody is turned away without an answer. Requests that did not end in time are cancelled; that is logged, and is not an error.
-func (c *serveCmd) finish(server *http.Server, system *actors.System, delay <-chan time.Time, log *slog.Logger) error {
+func (c *serveCmd) finish(server *http.Server, house interface {
+	Drain(ctx context.Context) error
+	Close() error
+}, delay <-chan time.Time, log *slog.Logger) error {
 	log.Info("draining", "delay", c.DrainDelay, "limit", c.Drain)
 	c.tell(stateStopping, log)
 	server.Drain()
 	<-delay // a second signal ends the process
 	ctx, cancel := context.WithTimeout(context.Background(), c.Drain)
 	defer cancel()
-	if err := system.Drain(ctx); err != nil {
+	if err := house.Drain(ctx); err != nil {
 		log.Warn("requests were cut off", "error", err)
 	}
 	// The generations have ended; what is left is to write their last events.
@@ -159,7 +140,7 @@ func (c *serveCmd) finish(server *http.Server, system *actors.System, delay <-ch
 	if err := server.Shutdown(last); err != nil {
 		log.Warn("clients did not take their answers", "error", err)
 	}
-	err := system.Close()
+	err := house.Close()
 	log.Info("stopped")
 	return err
 }

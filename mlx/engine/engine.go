@@ -68,7 +68,7 @@ func (f *Folder) checkedPlan(o Options) (Plan, error) {
 
 func (e *Engine) load(c *mlx.Context, folder *Folder, o Options) error {
 	e.graph = c.NewGraph()
-	l := &loader{context: c, keep: e.graph, folder: folder, float: folder.floatType(c.Device()), progress: o.Progress}
+	l := &loader{context: c, keep: e.graph, folder: folder, float: folder.floatType(c.Device()), progress: o.Progress, abort: o.Abort}
 	if l.pack = folder.Uncovered(o) == ""; l.pack {
 		x, err := newKernels(l, e.info, o)
 		if err != nil {

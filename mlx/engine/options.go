@@ -29,6 +29,9 @@ type Options struct {
 	// Progress is told how many bytes of the weights have been loaded, from the
 	// loading thread, with done == total at the end. It may be nil.
 	Progress func(done, total int64)
+	// Abort is asked before each tensor, on the same thread; its error ends the loading. It may
+	// be nil.
+	Abort func() error
 }
 
 // Activations is the precision of the input of quantised linear layers.

@@ -52,6 +52,7 @@ type loader struct {
 	float    mlx.Dtype
 	pack     bool // linear weights for the kernels
 	progress func(done, total int64)
+	abort    func() error
 
 	done, total int64
 	sums        hash.Hash // over names, shapes and checksums, for the tag
@@ -202,6 +203,9 @@ func (l *loader) read(name string, arrange func(*mlx.Graph, mlx.Array) mlx.Array
 // bytes reads a tensor, and counts it.
 func (l *loader) bytes(name string) (Tensor, []byte) {
 	t := l.folder.Index.Tensors[name]
+	if l.err == nil && l.abort != nil {
+		l.err = l.abort()
+	}
 	if l.err != nil {
 		return t, nil
 	}
