@@ -3,7 +3,9 @@ package actors
 import (
 	"fmt"
 	"log/slog"
+	"math"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -37,6 +39,7 @@ type engineLoop struct {
 	pump   Pump // not nil: steps run there, and there is no goroutine
 	in     chan *step
 	exited chan error
+	rested atomic.Int64 // when the last step was over, as Unix time in ns; math.MaxInt64 while there is one
 
 	// inflight is the step that is being computed. It belongs to the batcher, and outlives a batcher that fails: the next one waits for its result.
 	inflight *step
@@ -97,7 +100,9 @@ func (e *engineLoop) took(s *step) {
 
 func (e *engineLoop) compute(s *step) {
 	began := e.now()
+	e.rested.Store(math.MaxInt64)
 	results, err := e.guarded(s.rows)
+	e.rested.Store(time.Now().UnixNano())
 	s.took = e.now().Sub(began)
 	if err == nil && len(results) != len(s.rows) {
 		err = fmt.Errorf("the engine gave %d results for %d rows", len(results), len(s.rows))
@@ -114,6 +119,12 @@ func (e *engineLoop) guarded(rows []runtime.Row) (results []runtime.Result, err 
 		}
 	}()
 	return e.engine.Step(rows)
+}
+
+// busy reports whether steps run: there is one, or there was one a moment ago and the next is being composed. It may be called from any goroutine.
+func (e *engineLoop) busy() bool {
+	const moment = 5 * time.Millisecond
+	return time.Now().UnixNano()-e.rested.Load() < int64(moment)
 }
 
 // close waits for the step in flight and closes the engine. Nothing may be submitted afterwards.

@@ -3,13 +3,22 @@ package actors
 import (
 	"runtime"
 	"syscall"
+	"time"
 )
 
-// giveWay has the calling goroutine run on an OS thread of its own, which ends with it, and which the kernel runs when the threads of the engine leave time:
-// whoever reads or writes blocks takes a few per cent of the processors from steps, and all of them when there are none. A kernel that refuses changes
-// nothing but that.
+// giveWay has the calling goroutine run on an OS thread of its own, which ends with it, and which the kernel prefers the threads of the engine to. A kernel
+// that refuses changes nothing but that.
 func giveWay() {
 	const nice = 15
 	runtime.LockOSThread()
 	_ = syscall.Setpriority(syscall.PRIO_PROCESS, syscall.Gettid(), nice)
+}
+
+// threadTime is the processor time that the calling thread has used.
+func threadTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_THREAD, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

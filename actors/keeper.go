@@ -52,15 +52,18 @@ type errand struct {
 type desk struct {
 	root   *actor.RootContext
 	pump   Pump           // not nil: errands run there
+	pace   *pacer         // nil with a pump
 	open   sync.WaitGroup // errands that run
 	logger *slog.Logger
 
 	busy [lanes]int // errands that run; the keeper's
 }
 
-func newDesk(h *house, root *actor.RootContext) *desk {
+func newDesk(h *house, root *actor.RootContext, loop *engineLoop) *desk {
 	d := &desk{root: root, logger: h.Logger}
-	d.pump, _ = h.Dispatcher.(Pump)
+	if d.pump, _ = h.Dispatcher.(Pump); d.pump == nil {
+		d.pace = newPacer(loop.busy)
+	}
 	return d
 }
 
@@ -139,8 +142,13 @@ func (k *keeper) guarded(f func() error) (err error) {
 func (k *keeper) save(m *save) *saved {
 	out, began := &saved{job: m.job}, k.Now()
 	buffer := make([]byte, k.info.BlockBytes)
+	worked := threadTime()
 	out.err = k.guarded(func() error {
 		return k.Store.Save(m.manifest, func(i int) ([]byte, error) {
+			if k.desk.pace != nil {
+				k.desk.pace.rest(restWriting * (threadTime() - worked)) // for the block before
+				worked = threadTime()
+			}
 			if err := k.Engine.ReadBlock(m.blocks[i], buffer); err != nil {
 				return nil, err
 			}
@@ -211,7 +219,11 @@ func (r *blockReads) run() {
 			return
 		}
 		r.mu.Unlock()
-		if err := r.guarded(func() error { return r.read(i) }); err != nil {
+		read := func() error { return r.read(i) }
+		if r.desk.pace != nil {
+			read = func() error { return r.desk.pace.block(func() error { return r.read(i) }) }
+		}
+		if err := r.guarded(read); err != nil {
 			if r.mu.Lock(); i < r.first {
 				r.first, r.err = i, err
 			}

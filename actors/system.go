@@ -49,7 +49,7 @@ func Start(cfg Config) (*System, error) {
 		actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }),
 		actor.WithDeadLetterThrottleInterval(time.Nanosecond))
 	s.loop = startEngineLoop(s.house, s.actors.Root)
-	s.desk = newDesk(s.house, s.actors.Root)
+	s.desk = newDesk(s.house, s.actors.Root, s.loop)
 	s.pool = s.actors.Root.Spawn(actor.PropsFromProducer(func() actor.Actor { return newPool(s) }, actor.WithDispatcher(cfg.Dispatcher), s.mail.pool.option()))
 	return s, nil
 }

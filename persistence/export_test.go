@@ -44,9 +44,6 @@ func Seal(magic string, version uint32, body []byte) []byte {
 	return b
 }
 
-// Folder is the FS that Open uses.
-func Folder(dir string) FS { return folder(dir) }
-
 // SealedName returns the name on disk of a file of a folder that is encrypted with key, or not if it is nil.
 func SealedName(key *Key, name string) string {
 	if key == nil {

@@ -11,6 +11,9 @@ import (
 // folder is the FS of the operating system below a folder.
 type folder string
 
+// Folder is a folder of the operating system, which must be there.
+func Folder(dir string) FS { return folder(dir) }
+
 // openFolder makes the folder, for its owner only, if it is not there.
 func openFolder(dir string) (folder, error) {
 	return folder(dir), os.MkdirAll(dir, 0o700)

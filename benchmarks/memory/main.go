@@ -26,7 +26,7 @@ type options struct {
 func main() {
 	var (
 		o      options
-		mode   = flag.String("mode", "restore", "prepare, restore")
+		mode   = flag.String("mode", "restore", "prepare, restore, gaps, save, agents or scan")
 		tokens = flag.String("tokens", "1024,4096,16384", "restore: lengths of the context, rising")
 		args   = flag.String("args", "", "further arguments of `troupe serve`")
 		out    = flag.String("out", "", "write the figures to this file too")
@@ -52,7 +52,7 @@ func run(ctx context.Context, mode, tokens, out string, o options) (err error) {
 	}
 	defer func() { _ = w.Close() }()
 	fmt.Fprintf(w, "%s\n%s %s\n", harness.Machine(), o.model, strings.Join(o.args, " "))
-	modes := map[string]func(context.Context, io.Writer, options) error{"prepare": prepare, "restore": restore}
+	modes := map[string]func(context.Context, io.Writer, options) error{"prepare": prepare, "restore": restore, "gaps": gaps, "save": save, "agents": agents, "scan": scan}
 	run, ok := modes[mode]
 	if !ok {
 		return fmt.Errorf("there is no mode %q", mode)
