@@ -15,7 +15,7 @@ type commands struct {
 	Chat     chatCmd     `cmd:"" help:"Talk to a running server in the terminal."`
 	Health   healthCmd   `cmd:"" help:"Ask a running server how it is; the exit status tells."`
 	Agents   agentsCmd   `cmd:"" help:"Look after the agents of a running server."`
-	Models   modelsCmd   `cmd:"" help:"Look at model folders."`
+	Models   modelsCmd   `cmd:"" help:"Check model folders, and change the model of a running server."`
 	Tokenize tokenizeCmd `cmd:"" help:"Print the token ids of the text on stdin as JSON."`
 	Render   renderCmd   `cmd:"" help:"Print the prompt that a chat request on stdin becomes."`
 	Version  versionCmd  `cmd:"" help:"Print the versions of troupe and of MLX."`

@@ -12,7 +12,12 @@ import (
 )
 
 type modelsCmd struct {
-	Check modelsCheckCmd `cmd:"" help:"Validate a model folder; print what it is and what it takes in memory."`
+	Check   modelsCheckCmd   `cmd:"" help:"Validate a model folder; print what it is and what it takes in memory."`
+	List    modelsListCmd    `cmd:"" help:"List the models that a running server may serve; it needs the admin key, like all below."`
+	Swap    modelsSwapCmd    `cmd:"" help:"Replace the model of a running server."`
+	Offload modelsOffloadCmd `cmd:"" help:"Take the model of a running server out of memory."`
+	Load    modelsLoadCmd    `cmd:"" help:"Load a model where none is in memory."`
+	Cancel  modelsCancelCmd  `cmd:"" help:"Cancel a swap that runs."`
 }
 
 type modelsCheckCmd struct {
