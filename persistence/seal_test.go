@@ -180,7 +180,13 @@ func TestSealedMarkIsChecked(t *testing.T) {
 	w.disk.restart()
 	require.ErrorContains(t, w.open(), "newer version of Troupe")
 	require.NoError(t, w.disk.Remove("SEALED"))
-	require.ErrorContains(t, w.open(), "not encrypted", "it cannot be told from a folder that never was")
+	key := w.o.Key
+	for _, w.o.Key = range []*persistence.Key{key, nil, testKey(2)} {
+		w.disk.restart()
+		require.ErrorContains(t, w.open(), "its file SEALED is missing")
+		require.Empty(t, w.disk.all(".")["./SEALED"])
+	}
+	w.o.Key = key
 	w.disk.put("SEALED", good)
 	require.NoError(t, w.open())
 	require.Zero(t, w.d.Usage().Quarantined)
@@ -382,5 +388,43 @@ func FuzzSealedFile(f *testing.F) {
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(b, plain))
 		require.NoError(t, file.Close())
+	})
+}
+
+// FuzzSealedName reads any name in a folder. One that is accepted is the only one of what it stands for, and those of another key are not.
+func FuzzSealedName(f *testing.F) {
+	key, other := *testKey(1), *testKey(2)
+	f.Add("README")
+	f.Add(filepath.Base(fileOf("a")))
+	f.Add(filepath.Base(persistence.SealedName(&key, fileOf("a"))))
+	f.Add(strings.ToUpper(filepath.Base(persistence.SealedName(&key, fileOf("a")))))
+	f.Fuzz(func(t *testing.T, name string) {
+		plain, ok := persistence.UnsealName(key, name)
+		if ok && !strings.Contains(name, "/") {
+			require.Equal(t, name, persistence.SealedName(&key, plain))
+		}
+		if _, also := persistence.UnsealName(other, name); ok && also {
+			require.Equal(t, plain, name, "nobody's")
+		}
+	})
+}
+
+// FuzzParseKey reads any file as a key. One that is accepted is the key that it spells.
+func FuzzParseKey(f *testing.F) {
+	raw := testKey(7)[:]
+	f.Add(raw)
+	f.Add([]byte(hex.EncodeToString(raw) + "\n"))
+	f.Add([]byte(base64.StdEncoding.EncodeToString(raw)))
+	f.Add([]byte(base64.RawURLEncoding.EncodeToString(raw)))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		key, err := persistence.ParseKey(file)
+		if err != nil {
+			return
+		}
+		for _, again := range []string{hex.EncodeToString(key[:]), base64.StdEncoding.EncodeToString(key[:])} {
+			same, err := persistence.ParseKey([]byte(again))
+			require.NoError(t, err)
+			require.Equal(t, key, same)
+		}
 	})
 }

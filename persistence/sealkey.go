@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"strings"
 )
 
 // Key is what a data folder is encrypted with: 32 random bytes.
@@ -70,9 +71,10 @@ func (d *Disk) seals(key *Key) error {
 	switch {
 	case err != nil && !unmarked:
 		return fmt.Errorf("%s: %w", sealMark, err)
-	case unmarked && key == nil:
-		return nil
 	case unmarked:
+		if err := d.neverSealed(); err != nil || key == nil {
+			return err
+		}
 		if err := d.mark(*key); err != nil {
 			return err
 		}
@@ -89,6 +91,18 @@ func (d *Disk) seals(key *Key) error {
 	}
 	d.fs = newSealedFS(d.fs, *key)
 	d.stored = sealedSize
+	return nil
+}
+
+// neverSealed fails if a folder without a mark has agents that are encrypted: it would look like one that is not, and empty.
+func (d *Disk) neverSealed() error {
+	never := true
+	if err := d.fs.List("agents", func(name string) { never = never && !strings.HasSuffix(name, manifestEnds+sealEnds) }); err != nil {
+		return err
+	}
+	if !never {
+		return errors.New("it is encrypted, but its file " + sealMark + " is missing: copy that of another folder with the same key")
+	}
 	return nil
 }
 
