@@ -33,7 +33,7 @@ func main() {
 	)
 	flag.StringVar(&o.binary, "binary", "bin/troupe", "Troupe's binary")
 	flag.StringVar(&o.model, "model", ".models/llama-3.2-1b-4bit", "a folder of benchmarks/models, whose tokens are bytes")
-	flag.StringVar(&o.keep, "keep", "", "prepare, restore: a folder for what was computed, to be measured again")
+	flag.StringVar(&o.keep, "keep", "", "prepare, restore, gaps, scan: a folder for what was computed or saved, to be measured again")
 	flag.IntVar(&o.rounds, "rounds", 5, "how often everything quick is measured; the middle one counts")
 	flag.Parse()
 	o.args = strings.Fields(*args)

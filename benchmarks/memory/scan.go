@@ -14,21 +14,25 @@ import (
 )
 
 // scan opens a folder of 10,000 agents of 1,088 tokens, 34 blocks each of which 2 are everybody's, and says what they take in memory. The blocks are small:
-// nobody reads them.
+// nobody reads them. A folder to keep is filled only once.
 func scan(_ context.Context, w io.Writer, o options) error {
 	const agents, shared, blocks = 10_000, 2, 34
-	dir, err := os.MkdirTemp("", "troupe-memory-")
-	if err != nil {
-		return err
+	dir := o.keep
+	if dir == "" {
+		temp, err := os.MkdirTemp("", "troupe-memory-")
+		if err != nil {
+			return err
+		}
+		defer func() { _ = os.RemoveAll(temp) }()
+		dir = temp
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
 	disk, err := persistence.Open(dir, persistence.Options{FS: unsynced{persistence.Folder(dir)}})
 	if err != nil {
 		return err
 	}
-	for i := range agents {
+	for i := disk.Usage().Agents; i < agents; i++ {
 		if err := disk.Save(long(fmt.Sprint("agent-", i), shared, blocks), func(int) ([]byte, error) { return []byte("small"), nil }); err != nil {
-			return err
+			return errors.Join(err, disk.Close())
 		}
 	}
 	if err := disk.Close(); err != nil {
