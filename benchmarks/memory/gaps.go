@@ -135,9 +135,12 @@ func (g *gapRun) run(ctx context.Context) error {
 	return nil
 }
 
+// bytes is how many the context has on disk.
 func (g *gapRun) bytes() (n int64) {
 	for _, s := range g.store.from.List() {
-		n = max(n, s.Bytes)
+		if s.Agent == g.stack.System.SavedName(agentOf(g.length)) {
+			n = s.Bytes
+		}
 	}
 	return n
 }
