@@ -110,15 +110,24 @@ func (f *Fair) Active() int { return f.active }
 
 // order compares two parties of one Fair: who used less, has less that runs, came first.
 func (p *Party) order(q *Party) int {
+	x, y := p.standing(), q.standing()
 	switch {
 	case p == q:
 		return 0
-	case p.used != q.used:
-		return sign(p.used < q.used)
+	case x != y:
+		return sign(x < y)
 	case p.Running != q.Running:
 		return sign(p.Running < q.Running)
 	}
 	return sign(p.came < q.came)
+}
+
+// standing is what a party has used, and more if something of it runs.
+func (p *Party) standing() float64 {
+	if p.Running > 0 {
+		return p.used + headStart
+	}
+	return p.used
 }
 
 func sign(less bool) int {
@@ -139,8 +148,8 @@ type Place struct {
 	Paused       bool // it gave way for want of memory
 }
 
-// headStart is by how many tokens at its price an agent may have used more and still go first, for each step of the price: a class counts also when nobody
-// has used anything yet.
+// headStart is how many tokens more somebody may have used and still go first, if nothing of it runs and something of the other does, or if its price is one
+// less. So somebody who asks for little waits for nobody who asks for much, and classes count also among those who have used nothing yet.
 const headStart = 512
 
 // Before reports whether a request goes before another one, when there is room for one of them.
@@ -158,7 +167,7 @@ func (a Place) Before(b Place) bool {
 	if o := a.Owner.order(b.Owner); o != 0 {
 		return o < 0
 	}
-	used := func(p Place) float64 { return p.Agent.used + headStart*p.Class.Price() }
+	used := func(p Place) float64 { return p.Agent.standing() + headStart*p.Class.Price() }
 	if x, y := used(a), used(b); x != y {
 		return x < y
 	}
@@ -171,8 +180,8 @@ func (a Place) Before(b Place) bool {
 func (a Place) first() bool { return a.Paused && a.Agent.Running == 0 }
 
 // GivesWayTo reports whether a request that runs should make room for one that waits. That one must have nothing that runs where this one has more: its
-// agent has none and this one's has another, or its owner; or this one is a batch, and that is not. And that one must go before this one when both wait,
-// so that they do not take turns at nothing.
+// agent has none and this one's has another, or its owner; or this one is a batch, and that is not. And it must be that one's turn when both wait, whether or
+// not either was paused before, so that no two give way to each other.
 func (a Place) GivesWayTo(b Place) bool {
 	crowds := b.Agent != a.Agent && b.Agent.Running == 0 && a.Agent.Running > 1 ||
 		b.Owner != a.Owner && b.Owner.Running == 0 && a.Owner.Running > 1 ||
@@ -180,7 +189,7 @@ func (a Place) GivesWayTo(b Place) bool {
 	if !crowds {
 		return false
 	}
-	a.Paused = false
+	a.Paused, b.Paused = false, false
 	a.Agent.Running--
 	a.Owner.Running--
 	defer func() {

@@ -71,3 +71,99 @@ func TestFairForgetsNoDebtsAndNoRights(t *testing.T) {
 	}
 	require.Less(t, f.Known(), 200, "those that owe nothing are forgotten")
 }
+
+// The order is one: whoever goes before others goes before those that they go before. And nobody gives way to one that would then give way to it.
+func TestPlacesAreAnOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		owners := runtime.NewFair()
+		var places []runtime.Place
+		for i := range rapid.IntRange(3, 12).Draw(t, "requests") {
+			owner := owners.Enter(rapid.SampledFrom([]string{"", "p", "q"}).Draw(t, "owner"))
+			if owner.Inner == nil {
+				owner.Inner = runtime.NewFair()
+			}
+			p := runtime.Place{
+				ID: uint64(i), Owner: owner, Agent: owner.Inner.Enter(rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "agent")),
+				Class: runtime.Class(rapid.IntRange(0, 2).Draw(t, "class")), Paused: rapid.Bool().Draw(t, "paused"),
+			}
+			cost := float64(rapid.IntRange(0, 3).Draw(t, "used")) * 512
+			owner.Inner.Charge(p.Agent, cost)
+			owners.Charge(owner, cost)
+			if rapid.Bool().Draw(t, "another runs") {
+				p.Agent.Running++
+				owner.Running++
+			}
+			places = append(places, p)
+		}
+		for _, a := range places {
+			require.False(t, a.Before(a))
+			for _, b := range places {
+				if a.ID != b.ID {
+					require.NotEqual(t, a.Before(b), b.Before(a), "%+v %+v", a, b)
+				}
+				for _, c := range places {
+					if a.Before(b) && b.Before(c) {
+						require.True(t, a.Before(c))
+					}
+				}
+			}
+		}
+		i, j := rapid.IntRange(0, len(places)-1).Draw(t, "one"), rapid.IntRange(0, len(places)-1).Draw(t, "other")
+		a, b := places[i], places[j]
+		a.Agent.Running++ // a runs and b waits
+		a.Owner.Running++
+		a.Paused = false
+		if i == j || !a.GivesWayTo(b) {
+			return
+		}
+		a.Agent.Running--
+		a.Owner.Running--
+		b.Paused = false
+		require.True(t, b.Before(a), "when both wait it is b's turn")
+		a.Paused = true // as whoever gave way
+		b.Agent.Running++
+		b.Owner.Running++
+		require.False(t, b.GivesWayTo(a), "and then not a's")
+	})
+}
+
+func TestWhoGivesWay(t *testing.T) {
+	owners := runtime.NewFair()
+	enter := func(owner, agent string, class runtime.Class, running int) runtime.Place {
+		o := owners.Enter(owner)
+		if o.Inner == nil {
+			o.Inner = runtime.NewFair()
+		}
+		a := o.Inner.Enter(agent)
+		a.Running += running
+		o.Running += running
+		return runtime.Place{Owner: o, Agent: a, Class: class}
+	}
+	crowd, single := enter("", "crowd", runtime.Interactive, 3), enter("", "single", runtime.Interactive, 1)
+	batch := enter("", "batch", runtime.Batch, 1)
+	anew, newBatch, guest := enter("", "new", runtime.Interactive, 0), enter("", "new batch", runtime.Batch, 0), enter("guest", "x", runtime.Interactive, 0)
+	require.True(t, crowd.GivesWayTo(anew))
+	require.False(t, single.GivesWayTo(anew), "each has one")
+	require.True(t, batch.GivesWayTo(anew))
+	require.False(t, batch.GivesWayTo(newBatch))
+	require.False(t, crowd.GivesWayTo(newBatch), "it is not its turn")
+	require.True(t, single.GivesWayTo(guest), "its owner has four more")
+	require.False(t, crowd.GivesWayTo(single), "that one runs already")
+	require.False(t, crowd.GivesWayTo(crowd))
+	owners.Charge(guest.Owner, 1e6)
+	require.False(t, single.GivesWayTo(guest), "whose owner has had much more")
+}
+
+// Who has nothing that runs goes ahead of who has, unless it used much more.
+func TestWhoAsksForLittleGoesFirst(t *testing.T) {
+	f, owner := runtime.NewFair(), runtime.NewFair().Enter("")
+	crowd := runtime.Place{ID: 1, Owner: owner, Agent: f.Enter("crowd")}
+	ada := runtime.Place{ID: 2, Owner: owner, Agent: f.Enter("ada")}
+	crowd.Agent.Running, owner.Running = 3, 3
+	f.Charge(ada.Agent, 500)
+	require.True(t, ada.Before(crowd))
+	require.True(t, crowd.GivesWayTo(ada))
+	f.Charge(ada.Agent, 500)
+	require.False(t, ada.Before(crowd))
+	require.False(t, crowd.GivesWayTo(ada))
+}
