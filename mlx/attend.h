@@ -196,15 +196,18 @@ class Tile {
     });
   }
 
+  // What it fetches ahead is evenly spread, as are the values': the memory keeps pace with a flow, not with
+  // bursts.
   template <int N>
   void dots(int block, int lanes, int at, int slot, int end, int place) {
     V s[R][N];
-    const uint8_t *keys = keys_[block], *next = keys_[block + 1];
+    const uint8_t* keys = keys_[block];
+    const uint8_t* ahead = keys_[block + 1] + size_t(at) * c_.head_dim * BITS / 8;
     for (int r = 0; r < R; r++)
       for (int n = 0; n < N; n++) s[r][n] = zero();
     if constexpr (BITS == 16) {
-      const uint16_t *k = (const uint16_t*)keys + at, *ahead = (const uint16_t*)next + at;
-      for (int i = 0; i < c_.head_dim; i++, k += lanes, ahead += lanes) {
+      const uint16_t* k = (const uint16_t*)keys + at;
+      for (int i = 0; i < c_.head_dim; i++, k += lanes, ahead += 2 * N * LANES) {
         V x[N];
         for (int n = 0; n < N; n++) x[n] = load_f16(k + n * LANES);
         prefetch(ahead);
@@ -213,13 +216,13 @@ class Tile {
     } else {
       const int groups = kv_groups(c_);
       const uint16_t* scales = (const uint16_t*)(keys + size_t(lanes) * c_.head_dim * BITS / 8) + at;
-      const uint8_t *k = keys + at, *ahead = next + at;
+      const uint8_t* k = keys + at;
       for (int g = 0; g < groups; g++) {
         V t[R][N];
         for (int r = 0; r < R; r++)
           for (int n = 0; n < N; n++) t[r][n] = zero();
         const int stop = c_.head_dim < (g + 1) * KV_GROUP ? c_.head_dim : (g + 1) * KV_GROUP;
-        for (int i = g * KV_GROUP; i < stop; i += 8 / BITS, k += lanes, ahead += lanes) {
+        for (int i = g * KV_GROUP; i < stop; i += 8 / BITS, k += lanes, ahead += N * LANES) {
           I raw[N];
           V x[N];
           for (int n = 0; n < N; n++) raw[n] = load_u8(k + n * LANES);
@@ -329,41 +332,44 @@ class Tile {
     for (int r = 0; r < n_; r++) add_values<1>(r, high_, high(r), first, vectors);
   }
 
+  // Block by block, so that a block is read from the nearest cache for all vectors but the first.
   template <int ROWS>
   void add_values(int r, int low, int high, int first, int vectors) {
     if (low >= high) return;
-    int v = first;
-    if constexpr (4 * ROWS <= ACCUMULATORS) {
-      for (; v + 4 <= vectors; v += 4) add_vectors<ROWS, 4, 0>(r, low, high, v);
-    }
-    if constexpr (2 * ROWS <= ACCUMULATORS) {
-      for (; v + 2 <= vectors; v += 2) add_vectors<ROWS, 2, 0>(r, low, high, v);
-    }
-    for (; v < vectors; v++) {
-      if (v % 2) add_vectors<ROWS, 1, 1>(r, low, high, v);
-      else add_vectors<ROWS, 1, 0>(r, low, high, v);
-    }
+    // The first group's vectors fetch the next block.
+    const size_t ahead = first == 0 ? row_ / vectors : 0; // bytes for each vector of a position
+    walk(base_ + low, base_ + high, [&](int block, int slot, int end, int place) {
+      int v = first;
+      if constexpr (4 * ROWS <= ACCUMULATORS) {
+        for (; v + 4 <= vectors; v += 4) add_vectors<ROWS, 4, 0>(r, block, slot, end, place, v, ahead);
+      }
+      if constexpr (2 * ROWS <= ACCUMULATORS) {
+        for (; v + 2 <= vectors; v += 2) add_vectors<ROWS, 2, 0>(r, block, slot, end, place, v, ahead);
+      }
+      for (; v < vectors; v++) {
+        if (v % 2) add_vectors<ROWS, 1, 1>(r, block, slot, end, place, v, ahead);
+        else add_vectors<ROWS, 1, 0>(r, block, slot, end, place, v, ahead);
+      }
+    });
   }
 
   template <int ROWS, int N, int ODD>
-  void add_vectors(int first, int low, int high, int vector) {
-    const float* p = BITS == 16 ? p_[first] : w_[first];
+  void add_vectors(int first, int block, int slot, int end, int place, int vector, size_t fetch) {
+    const float* w = (BITS == 16 ? p_[first] : w_[first]) + place;
     V sum[ROWS][N];
     for (int r = 0; r < ROWS; r++)
       for (int n = 0; n < N; n++) sum[r][n] = load(o_[first + r] + (vector + n) * LANES);
-    walk(base_ + low, base_ + high, [&](int block, int slot, int end, int place) {
-      const uint8_t *row = values_[block] + slot * row_, *ahead = values_[block + 1] + slot * row_;
-      ahead += vector * LANES * BITS / 8;
-      for (const float* w = p + place; slot < end; slot++, w++, row += row_, ahead += row_) {
-        V x[N];
-        unpack<N, ODD>(row, vector, x);
-        prefetch(ahead);
-        for (int r = 0; r < ROWS; r++) {
-          const V y = set1(w[r * STRIDE]);
-          for (int n = 0; n < N; n++) sum[r][n] = fma(x[n], y, sum[r][n]);
-        }
+    const uint8_t* row = values_[block] + slot * row_;
+    const uint8_t* ahead = values_[block + 1] + fetch * (size_t(vector) * c_.block_tokens + slot * N);
+    for (; slot < end; slot++, w++, row += row_, ahead += fetch * N) {
+      V x[N];
+      unpack<N, ODD>(row, vector, x);
+      prefetch(ahead);
+      for (int r = 0; r < ROWS; r++) {
+        const V y = set1(w[r * STRIDE]);
+        for (int n = 0; n < N; n++) sum[r][n] = fma(x[n], y, sum[r][n]);
       }
-    });
+    }
     for (int r = 0; r < ROWS; r++)
       for (int n = 0; n < N; n++) store(o_[first + r] + (vector + n) * LANES, sum[r][n]);
   }
