@@ -280,7 +280,11 @@ func (f *serverFlags) ask(method, path string, body io.Reader) ([]byte, error) {
 
 // send sends a request. A status other than 200 is an error with the server's message.
 func (f *serverFlags) send(method, path string, body io.Reader, admin secret) (*http.Response, error) {
-	return accepted(request(context.Background(), method, f.URL, path, body, http.Header{
+	return f.sendUntil(context.Background(), method, path, body, admin)
+}
+
+func (f *serverFlags) sendUntil(ctx context.Context, method, path string, body io.Reader, admin secret) (*http.Response, error) {
+	return accepted(request(ctx, method, f.URL, path, body, http.Header{
 		"X-Api-Key": {string(f.APIKey)}, "X-Admin-Key": {string(admin)},
 	}))
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -119,10 +120,13 @@ func (c *modelsOffloadCmd) Run(con *console) error { return c.change(con, "offlo
 func (c *changeFlags) change(con *console, what, model string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	return c.changeUntil(ctx, stop, con, what, model)
+	ticker := time.NewTicker(500 * time.Millisecond)
+	defer ticker.Stop()
+	return c.changeUntil(ctx, stop, ticker.C, con, what, model)
 }
 
-func (c *changeFlags) changeUntil(ctx context.Context, stop func(), con *console, what, model string) error {
+// changeUntil does that. At each tick it looks what the change is at.
+func (c *changeFlags) changeUntil(ctx context.Context, stop func(), ticks <-chan time.Time, con *console, what, model string) error {
 	in, err := json.Marshal(map[string]any{"model": model, "drain": c.Drain.Seconds(), "queue": c.Queue, "force": c.Force})
 	if err != nil {
 		return err
@@ -136,9 +140,16 @@ func (c *changeFlags) changeUntil(ctx context.Context, stop func(), con *console
 		}
 		cancelled <- err
 	})
+	arrived, over := context.WithCancel(context.Background())
+	var following sync.WaitGroup
+	following.Go(func() { c.follow(arrived, ticks, con) })
 	answer, err := c.send(http.MethodPost, "/admin/models/"+what, strings.NewReader(string(in)), c.AdminKey)
+	over()
+	following.Wait()
 	if !forget() {
-		err = errors.Join(err, <-cancelled)
+		if e := <-cancelled; err != nil { // otherwise it was done before
+			err = errors.Join(err, e)
+		}
 	}
 	if err != nil {
 		return err
@@ -161,4 +172,26 @@ func (c *changeFlags) changeUntil(ctx context.Context, stop func(), con *console
 	}
 	_, err = fmt.Fprintf(con.out, "%s, after %.1f s, %.1f s of them without a model; %d requests were stopped\n", result, done.Seconds, done.Gap, done.Stopped)
 	return err
+}
+
+// follow prints each phase of a change on stderr until ctx ends. If it cannot, the answer to the change says why.
+func (c *changeFlags) follow(ctx context.Context, ticks <-chan time.Time, con *console) {
+	for shown := ""; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticks:
+		}
+		var m modelsReply
+		answer, err := c.sendUntil(ctx, http.MethodGet, "/admin/models", nil, c.AdminKey)
+		if err != nil {
+			continue
+		}
+		body, err := readAnswer(answer)
+		if err != nil || json.Unmarshal(body, &m) != nil || m.Swap == nil || m.Swap.Phase == shown || c.JSON {
+			continue
+		}
+		shown = m.Swap.Phase
+		fmt.Fprintf(con.err, "%s\n", printable(shown))
+	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -25,7 +26,7 @@ func usher(t *testing.T) (url string, asked chan string) {
 			close(cancelled)
 			fmt.Fprint(w, `{"state":"ready","current":{"name":"a"},"available":["a","b"]}`)
 		case r.Method == http.MethodGet:
-			fmt.Fprint(w, `{"state":"swapping","reason":"the model is being replaced by b: draining","current":{"name":"a"},"available":["a","b\u001b[2J"]}`)
+			fmt.Fprint(w, `{"state":"swapping","reason":"the model is being replaced by b: draining","current":{"name":"a"},"available":["a","b\u001b[2J"],"swap":{"model":"b","phase":"draining"}}`)
 		case strings.Contains(string(body), "slow"):
 			<-cancelled
 			w.WriteHeader(http.StatusConflict)
@@ -61,16 +62,31 @@ func TestModelsOfAServer(t *testing.T) {
 	}
 }
 
-// TestAnInterruptCancelsTheSwap interrupts a swap once the server has it: the server is told, and what it says is shown.
+// TestAnInterruptCancelsTheSwap interrupts a swap once the server has it and has said what it is at: the server is told, and what it says is shown.
 func TestAnInterruptCancelsTheSwap(t *testing.T) {
 	url, asked := usher(t)
 	c := &changeFlags{Drain: time.Second}
 	c.URL = url
 	ctx, interrupt := context.WithCancel(t.Context())
+	ticks := make(chan time.Time)
 	ended := make(chan error, 1)
-	go func() { ended <- c.changeUntil(ctx, func() {}, &console{out: io.Discard}, "swap", "slow") }()
+	var phases bytes.Buffer
+	go func() {
+		ended <- c.changeUntil(ctx, func() {}, ticks, &console{out: io.Discard, err: &phases}, "swap", "slow")
+	}()
 	require.Contains(t, <-asked, "POST /admin/models/swap")
+	for range 3 { // a tick is taken when what the one before asked for is there
+		ticks <- time.Time{}
+	}
 	interrupt()
-	require.Contains(t, <-asked, "DELETE /admin/models/swap")
+	for range 2 {
+		require.Contains(t, <-asked, "GET /admin/models")
+	}
 	require.ErrorContains(t, <-ended, "it was cancelled; a is served as before (status 409)")
+	require.Equal(t, "draining\n", phases.String(), "each phase once")
+	var rest []string
+	for len(asked) > 0 {
+		rest = append(rest, <-asked)
+	}
+	require.Contains(t, rest, "DELETE /admin/models/swap")
 }
