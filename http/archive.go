@@ -145,9 +145,9 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 		b.left -= int64(n)
 	}
 	switch {
-	case err == io.EOF && b.left > 0:
+	case err == io.EOF && b.left > 0: //nolint:errorlint // the end is the bare one
 		err = bodyError(io.ErrUnexpectedEOF)
-	case err != nil && err != io.EOF:
+	case err != nil && err != io.EOF: //nolint:errorlint // a wrapped one is a body that was cut off
 		err = bodyError(err)
 	}
 	return n, err

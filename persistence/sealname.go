@@ -30,8 +30,8 @@ func newSealedNames(master Key) sealedNames {
 // iv is that of a name of 32 bytes which ends so.
 func (s sealedNames) iv(raw []byte, ends string) []byte {
 	h := hmac.New(sha256.New, s.mac)
-	h.Write([]byte(ends)) //nolint:errcheck // never fails
-	h.Write(raw)          //nolint:errcheck // never fails
+	h.Write([]byte(ends)) // never fails
+	h.Write(raw)
 	return h.Sum(nil)[:aes.BlockSize]
 }
 

@@ -12,7 +12,7 @@ const (
 	Batch                    // nobody waits
 )
 
-var classNames = [...]string{"interactive", "agent", "batch"}
+var classNames = [...]string{"interactive", "agent", "batch"} //nolint:gochecknoglobals // never written to
 
 // String returns the name of a class as it appears in headers and metrics.
 func (c Class) String() string { return classNames[min(int(c), len(classNames)-1)] }

@@ -26,7 +26,7 @@ const (
 	whole    = "8 agents, prompts and waiting included"
 )
 
-var measurements = []string{alone, together, prefill, whole}
+var measurements = []string{alone, together, prefill, whole} //nolint:gochecknoglobals // never written to
 
 // figures are the rates of a program, by measurement, one for each round.
 type figures map[string][]float64

@@ -7,6 +7,8 @@ import (
 )
 
 // required are the ratios that must hold, Troupe to another.
+//
+//nolint:gochecknoglobals // never written to
 var required = []struct {
 	to, measurement string
 	least           float64

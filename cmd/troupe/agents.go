@@ -210,7 +210,7 @@ func (c *agentsImportCmd) Run(con *console) error {
 		defer func() { _ = f.Close() }() // it was only read
 		in = f
 	}
-	answer, err := c.send(http.MethodPost, "/v1/agents/import?id="+url.QueryEscape(c.ID), in, c.AdminKey)
+	answer, err := c.send(http.MethodPost, "/v1/agents/import?id="+url.QueryEscape(c.ID), in, c.AdminKey) //nolint:bodyclose // show does
 	if err != nil {
 		return err
 	}
@@ -227,7 +227,7 @@ func (c *agentsShowCmd) order(con *console, method, what string, body any) error
 		}
 		in = strings.NewReader(string(b))
 	}
-	answer, err := c.send(method, c.path(what), in, "")
+	answer, err := c.send(method, c.path(what), in, "") //nolint:bodyclose // show does
 	if err != nil {
 		return err
 	}
@@ -271,7 +271,7 @@ func yes(b bool) string {
 
 // ask sends a request and returns the whole answer.
 func (f *serverFlags) ask(method, path string, body io.Reader) ([]byte, error) {
-	answer, err := f.send(method, path, body, "")
+	answer, err := f.send(method, path, body, "") //nolint:bodyclose // readAnswer does
 	if err != nil {
 		return nil, err
 	}
