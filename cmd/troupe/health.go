@@ -22,7 +22,7 @@ func (c *healthCmd) Run(con *console) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), c.Timeout)
 	defer cancel()
-	resp, err := request(ctx, http.MethodGet, c.URL, path, nil, nil)
+	resp, err := request(ctx, http.MethodGet, c.URL, path, nil, nil) //nolint:bodyclose // readAnswer does
 	if err != nil {
 		return err
 	}
