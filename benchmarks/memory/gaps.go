@@ -62,7 +62,7 @@ func gaps(ctx context.Context, w io.Writer, o options) (failed error) {
 	if store.Disk, err = persistence.Open(temp, persistence.Options{}); err != nil {
 		return err
 	}
-	defer func() { failed = errors.Join(failed, store.Disk.Close()) }()
+	defer func() { failed = errors.Join(failed, store.Close()) }()
 	tag, tensors := eng.Info().Tag, eng.Info().Tensors
 	if err := store.Use(tag, tensors); err != nil {
 		return err
@@ -183,7 +183,7 @@ func (g *gapRun) save(ctx context.Context) (m moment, err error) {
 	if s := g.client.Do(ctx, harness.Job{Agent: agent, Prompt: text(g.length), Tokens: 1}); s.Err != nil {
 		return m, s.Err
 	}
-	if err := g.store.Disk.Delete(g.stack.System.SavedName(agent)); err != nil {
+	if err := g.store.Delete(g.stack.System.SavedName(agent)); err != nil {
 		return m, err
 	}
 	written := g.store.Usage().Written

@@ -75,7 +75,7 @@ func (c *modelsCancelCmd) Run(con *console) error {
 
 // list asks for the models and prints them.
 func (f *adminFlags) list(con *console, method, path string) error {
-	answer, err := f.send(method, path, nil, f.AdminKey)
+	answer, err := f.send(method, path, nil, f.AdminKey) //nolint:bodyclose // readAnswer does
 	if err != nil {
 		return err
 	}
@@ -143,7 +143,7 @@ func (c *changeFlags) changeUntil(ctx context.Context, stop func(), ticks <-chan
 	arrived, over := context.WithCancel(context.Background())
 	var following sync.WaitGroup
 	following.Go(func() { c.follow(arrived, ticks, con) })
-	answer, err := c.send(http.MethodPost, "/admin/models/"+what, strings.NewReader(string(in)), c.AdminKey)
+	answer, err := c.send(http.MethodPost, "/admin/models/"+what, strings.NewReader(string(in)), c.AdminKey) //nolint:bodyclose // readAnswer does
 	over()
 	following.Wait()
 	if !forget() {
