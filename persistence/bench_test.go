@@ -57,8 +57,8 @@ func tensorsOf(bytes int) (list []core.BlockTensor) {
 	return list
 }
 
-func benchStore(b *testing.B, bytes int) *persistence.Disk {
-	d, err := persistence.Open(b.TempDir(), persistence.Options{})
+func benchStore(b *testing.B, bytes int, key *persistence.Key) *persistence.Disk {
+	d, err := persistence.Open(b.TempDir(), persistence.Options{Key: key})
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, d.Close()) })
 	require.NoError(b, d.Use("tag", tensorsOf(bytes)))
@@ -88,7 +88,7 @@ func BenchmarkSave(b *testing.B) {
 				}
 			})
 			b.Run(fmt.Sprintf("%s/%d/store", s.name, n), func(b *testing.B) {
-				d := benchStore(b, s.bytes)
+				d := benchStore(b, s.bytes, nil)
 				b.SetBytes(int64(n * s.bytes))
 				i := 0
 				for b.Loop() {
@@ -104,14 +104,16 @@ func BenchmarkSave(b *testing.B) {
 	}
 }
 
-// BenchmarkLoad reads an agent of 256 blocks from the page cache; raw reads the same files and checks nothing.
+// BenchmarkLoad reads an agent of 256 blocks from the page cache; raw reads the same files and checks nothing; encrypted has a key.
 func BenchmarkLoad(b *testing.B) {
 	const n = 256
 	for _, s := range shapes {
-		d := benchStore(b, s.bytes)
+		d, sealed := benchStore(b, s.bytes, nil), benchStore(b, s.bytes, testKey(1))
 		contents := noise(s.bytes)
 		m := long(1, n)
-		require.NoError(b, d.Save(m, func(int) ([]byte, error) { return contents, nil }))
+		for _, d := range []*persistence.Disk{d, sealed} {
+			require.NoError(b, d.Save(m, func(int) ([]byte, error) { return contents, nil }))
+		}
 		b.Run(s.name+"/raw", func(b *testing.B) {
 			b.SetBytes(int64(n * s.bytes))
 			for b.Loop() {
@@ -121,17 +123,19 @@ func BenchmarkLoad(b *testing.B) {
 				}
 			}
 		})
-		b.Run(s.name+"/store", func(b *testing.B) {
-			b.SetBytes(int64(n * s.bytes))
-			for b.Loop() {
-				got, err := d.Manifest(m.Agent)
-				require.NoError(b, err)
-				for _, key := range got.Blocks {
-					_, err := storetest.Contents(d, key)
+		for name, d := range map[string]*persistence.Disk{"store": d, "encrypted": sealed} {
+			b.Run(s.name+"/"+name, func(b *testing.B) {
+				b.SetBytes(int64(n * s.bytes))
+				for b.Loop() {
+					got, err := d.Manifest(m.Agent)
 					require.NoError(b, err)
+					for _, key := range got.Blocks {
+						_, err := storetest.Contents(d, key)
+						require.NoError(b, err)
+					}
 				}
-			}
-		})
+			})
+		}
 	}
 }
 
