@@ -45,11 +45,7 @@ func agentOf(name, tag string) (id string, ok bool) {
 
 // pausedName is under which name a paused request of an owner that belongs to no agent is in the store. No agent has such a name.
 func pausedName(owner string, request uint64) string {
-	name := fmt.Sprintf("%s%d", pausedPrefix, request)
-	if owner != "" {
-		name = owner + "/" + name
-	}
-	return name
+	return runtime.JoinAgent(owner, fmt.Sprintf("%s%d", pausedPrefix, request))
 }
 
 const pausedPrefix = "paused request "

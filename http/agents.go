@@ -69,7 +69,7 @@ func (s *Server) withAgent(h func(*fiber.Ctx, *service, string) error) fiber.Han
 		if err != nil || !validID(id) {
 			return errNoAgent()
 		}
-		err = h(c, v, internalID(owner(c), id))
+		err = h(c, v, runtime.JoinAgent(owner(c), id))
 		if runtime.KindOf(err) == runtime.Unknown {
 			return errNoAgent()
 		}
@@ -140,7 +140,7 @@ func (s *Server) listAgents(c *fiber.Ctx, v *service) error {
 // the keys stay theirs.
 func (s *Server) agentsOf(v *service, owner, after string, limit int) (page []actors.AgentInfo, next string, err error) {
 	if owner != "" {
-		return v.agents.Agents(s.ctx, owner+"/", internalID(owner, after), limit)
+		return v.agents.Agents(s.ctx, owner+"/", runtime.JoinAgent(owner, after), limit)
 	}
 	for next = after; ; {
 		var some []actors.AgentInfo
@@ -198,7 +198,7 @@ func (s *Server) forkAgent(c *fiber.Ctx, v *service, id string) error {
 	if !validID(in.To) {
 		return errBadID("to")
 	}
-	to := internalID(owner(c), in.To)
+	to := runtime.JoinAgent(owner(c), in.To)
 	if err := v.agents.Fork(s.ctx, id, to); err != nil {
 		return err
 	}

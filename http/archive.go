@@ -82,7 +82,7 @@ func (s *Server) importAgent(c *fiber.Ctx, v *service) error {
 	if !validID(id) {
 		return errBadID("id")
 	}
-	id = internalID(owner(c), id)
+	id = runtime.JoinAgent(owner(c), id)
 	// What the server knows of an agent would replace the import with the next save.
 	switch _, err := v.agents.Agent(s.ctx, id); {
 	case err == nil:

@@ -158,7 +158,7 @@ func (s *Server) admit(ctx context.Context, c *fiber.Ctx, d dialect, v *service,
 	if err != nil {
 		return nil, err
 	}
-	r.Agent, r.Owner, r.Class, g.tokens = internalID(g.owner, g.agent), g.owner, class, len(r.Prompt)
+	r.Agent, r.Owner, r.Class, g.tokens = runtime.JoinAgent(g.owner, g.agent), g.owner, class, len(r.Prompt)
 	g.missed = func(m actors.Miss) string { return v.cacheMiss(ctx, in, r.Prompt, m) }
 	g.pseudonym = runtime.Pseudonym(r.Agent)
 	g.clipped = v.model.Context-g.tokens < in.maxTokens

@@ -50,16 +50,7 @@ func owner(c *fiber.Ctx) string {
 	return name
 }
 
-// internalID is the name that the rest of the house knows an agent by: that of the client within its key's. Ids of clients have no slash. An anonymous
-// agent has no name.
-func internalID(owner, id string) string {
-	if owner == "" || id == "" {
-		return id
-	}
-	return owner + "/" + id
-}
-
-// clientID is the opposite of internalID.
+// clientID is what a client calls the agent with an id of the house, which is that of its key and the client's; see [runtime.JoinAgent].
 func clientID(id string) string {
 	_, name := runtime.SplitAgent(id)
 	return name

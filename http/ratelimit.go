@@ -67,7 +67,7 @@ func (s *Server) limit(c *fiber.Ctx, d dialect, g *generation) error {
 		return nil
 	}
 	now := s.now()
-	left, err := s.limiter.take(now, g.owner, internalID(g.owner, g.agent))
+	left, err := s.limiter.take(now, g.owner, runtime.JoinAgent(g.owner, g.agent))
 	d.limitHeaders(left, now, func(name, value string) { c.Set(name, value) })
 	return err
 }
@@ -75,7 +75,7 @@ func (s *Server) limit(c *fiber.Ctx, d dialect, g *generation) error {
 // charge counts what a generation computed.
 func (s *Server) charge(g *generation, out actors.Outcome) {
 	if s.limiter != nil && !g.meter.started.IsZero() {
-		s.limiter.charge(s.now(), g.owner, internalID(g.owner, g.agent), out.PromptTokens-out.CachedTokens+out.OutputTokens)
+		s.limiter.charge(s.now(), g.owner, runtime.JoinAgent(g.owner, g.agent), out.PromptTokens-out.CachedTokens+out.OutputTokens)
 	}
 }
 

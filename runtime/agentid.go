@@ -10,3 +10,11 @@ func SplitAgent(id string) (owner, name string) {
 	}
 	return owner, name
 }
+
+// JoinAgent is the opposite of SplitAgent. Names have no slash; an anonymous agent has no name, and so no id.
+func JoinAgent(owner, name string) string {
+	if owner == "" || name == "" {
+		return name
+	}
+	return owner + "/" + name
+}
