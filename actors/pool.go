@@ -168,14 +168,17 @@ func (p *pool) generate(ctx actor.Context, m *generate) {
 	p.seek(ctx, t)
 }
 
-// estimate notes how much of a request that waits is to be computed: what is neither in the pool nor, as far as we know, on disk.
-func (p *pool) estimate(t *ticket) {
-	found := p.match(t).Length
+// known returns how many tokens of a request that waits are in the pool or, as far as we know, saved.
+func (p *pool) known(t *ticket) int {
+	n := p.match(t).Length
 	if t.saved != nil {
-		found = max(found, runtime.CommonPrefix(t.saved.Tokens[:t.saved.Length], t.tokens))
+		n = max(n, runtime.CommonPrefix(t.saved.Tokens[:t.saved.Length], t.tokens))
 	}
-	t.lacks = max(len(t.tokens)-found, 1)
+	return n
 }
+
+// estimate notes how much of a request that waits is to be computed.
+func (p *pool) estimate(t *ticket) { t.lacks = max(len(t.tokens)-p.known(t), 1) }
 
 // refusal returns why a request cannot even wait, or nil.
 func (p *pool) refusal(client context.Context, t *ticket) error {
@@ -285,7 +288,7 @@ func (p *pool) paused(ctx actor.Context, m *paused) {
 	} else {
 		p.giveBack(t, m.lease.Blocks, true)
 	}
-	t.lacks = len(t.tokens) - p.match(t).Length
+	p.estimate(t)
 	p.queue.Push(t)
 	p.stats.Preempted++
 }

@@ -78,11 +78,7 @@ func (p *pool) borrow(t *ticket, prefix []runtime.BlockKey) {
 		return
 	}
 	length := n * p.info.BlockTokens
-	known := p.match(t).Length
-	if t.saved != nil {
-		known = max(known, runtime.CommonPrefix(t.saved.Tokens[:t.saved.Length], t.tokens))
-	}
-	if length <= known {
+	if length <= p.known(t) {
 		return
 	}
 	t.miss = p.missed(t)
