@@ -51,8 +51,8 @@ type errand struct {
 // desk is where errands are run. It outlives a keeper that fails.
 type desk struct {
 	root   *actor.RootContext
-	pump   Pump           // not nil: errands run there
-	pace   *pacer         // nil with a pump
+	pump   Pump // not nil: errands run there
+	pace   *pacer
 	open   sync.WaitGroup // errands that run
 	logger *slog.Logger
 
@@ -60,9 +60,9 @@ type desk struct {
 }
 
 func newDesk(h *house, root *actor.RootContext, loop *engineLoop) *desk {
-	d := &desk{root: root, logger: h.Logger}
-	if d.pump, _ = h.Dispatcher.(Pump); d.pump == nil {
-		d.pace = newPacer(loop.busy)
+	d := &desk{root: root, logger: h.Logger, pace: newPacer(loop.busy)}
+	if d.pump, _ = h.Dispatcher.(Pump); d.pump != nil {
+		d.pace = newPacer(func() bool { return false }) // steps and errands take turns
 	}
 	return d
 }
@@ -145,10 +145,8 @@ func (k *keeper) save(m *save) *saved {
 	worked := threadTime()
 	out.err = k.guarded(func() error {
 		return k.Store.Save(m.manifest, func(i int) ([]byte, error) {
-			if k.desk.pace != nil {
-				k.desk.pace.rest(restWriting * (threadTime() - worked)) // for the block before
-				worked = threadTime()
-			}
+			k.desk.pace.rest(restWriting * (threadTime() - worked)) // for the block before
+			worked = threadTime()
 			if err := k.Engine.ReadBlock(m.blocks[i], buffer); err != nil {
 				return nil, err
 			}
@@ -219,11 +217,7 @@ func (r *blockReads) run() {
 			return
 		}
 		r.mu.Unlock()
-		read := func() error { return r.read(i) }
-		if r.desk.pace != nil {
-			read = func() error { return r.desk.pace.block(func() error { return r.read(i) }) }
-		}
-		if err := r.guarded(read); err != nil {
+		if err := r.guarded(func() error { return r.desk.pace.block(func() error { return r.read(i) }) }); err != nil {
 			if r.mu.Lock(); i < r.first {
 				r.first, r.err = i, err
 			}
