@@ -238,17 +238,9 @@ func (c *agentsShowCmd) path(what string) string { return "/v1/agents/" + url.Pa
 
 // show prints an agent.
 func (c *agentsShowCmd) show(con *console, answer *http.Response) error {
-	body, err := readAnswer(answer)
-	if err != nil {
-		return err
-	}
-	if c.JSON {
-		fmt.Fprintf(con.out, "%s\n", body)
-		return nil
-	}
 	var a agentReply
-	if err := json.Unmarshal(body, &a); err != nil {
-		return fmt.Errorf("the server's answer: %w", err)
+	if printed, err := c.reply(con, answer, "answer", &a); printed || err != nil {
+		return err
 	}
 	return writeTable(con.out, [][2]string{
 		{"agent", printable(a.ID)},
@@ -276,6 +268,22 @@ func (f *serverFlags) ask(method, path string, body io.Reader) ([]byte, error) {
 		return nil, err
 	}
 	return readAnswer(answer)
+}
+
+// reply prints an answer as it came, with --json, or else reads what it says into v.
+func (f *serverFlags) reply(con *console, answer *http.Response, what string, v any) (printed bool, err error) {
+	body, err := readAnswer(answer)
+	if err != nil {
+		return false, err
+	}
+	if f.JSON {
+		_, err := fmt.Fprintf(con.out, "%s\n", body)
+		return true, err
+	}
+	if err := json.Unmarshal(body, v); err != nil {
+		return false, fmt.Errorf("the server's %s: %w", what, err)
+	}
+	return false, nil
 }
 
 // send sends a request. A status other than 200 is an error with the server's message.

@@ -75,21 +75,13 @@ func (c *modelsCancelCmd) Run(con *console) error {
 
 // list asks for the models and prints them.
 func (f *adminFlags) list(con *console, method, path string) error {
-	answer, err := f.send(method, path, nil, f.AdminKey) //nolint:bodyclose // readAnswer does
+	answer, err := f.send(method, path, nil, f.AdminKey) //nolint:bodyclose // reply does
 	if err != nil {
-		return err
-	}
-	body, err := readAnswer(answer)
-	if err != nil {
-		return err
-	}
-	if f.JSON {
-		_, err = fmt.Fprintf(con.out, "%s\n", body)
 		return err
 	}
 	var m modelsReply
-	if err := json.Unmarshal(body, &m); err != nil {
-		return fmt.Errorf("the server's list of models: %w", err)
+	if printed, err := f.reply(con, answer, "list of models", &m); printed || err != nil {
+		return err
 	}
 	for _, name := range m.Available {
 		mark := " "
@@ -143,7 +135,7 @@ func (c *changeFlags) changeUntil(ctx context.Context, stop func(), ticks <-chan
 	arrived, over := context.WithCancel(context.Background())
 	var following sync.WaitGroup
 	following.Go(func() { c.follow(arrived, ticks, con) })
-	answer, err := c.send(http.MethodPost, "/admin/models/"+what, strings.NewReader(string(in)), c.AdminKey) //nolint:bodyclose // readAnswer does
+	answer, err := c.send(http.MethodPost, "/admin/models/"+what, strings.NewReader(string(in)), c.AdminKey) //nolint:bodyclose // reply does
 	over()
 	following.Wait()
 	if !forget() {
@@ -154,17 +146,9 @@ func (c *changeFlags) changeUntil(ctx context.Context, stop func(), ticks <-chan
 	if err != nil {
 		return err
 	}
-	body, err := readAnswer(answer)
-	if err != nil {
-		return err
-	}
-	if c.JSON {
-		_, err = fmt.Fprintf(con.out, "%s\n", body)
-		return err
-	}
 	var done changeReply
-	if err := json.Unmarshal(body, &done); err != nil {
-		return fmt.Errorf("the server's answer: %w", err)
+	if printed, err := c.reply(con, answer, "answer", &done); printed || err != nil {
+		return err
 	}
 	result := "no model is in memory"
 	if done.Model != "" {
