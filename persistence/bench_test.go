@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 	"time"
 
@@ -137,55 +136,4 @@ func BenchmarkLoad(b *testing.B) {
 			})
 		}
 	}
-}
-
-// BenchmarkOpen starts with 10,000 agents of 1,088 tokens, 34 blocks each of which 2 are everybody's, and reports the memory that one takes.
-func BenchmarkOpen(b *testing.B) {
-	const agents, blocks = 10_000, 34
-	dir := b.TempDir()
-	disk, err := persistence.Open(dir, persistence.Options{FS: lazy{persistence.Folder(dir)}})
-	require.NoError(b, err)
-	system := long(0, 2)
-	for i := range agents {
-		m := long(i, blocks)
-		m.Tokens, m.Blocks = append(append([]int32{}, system.Tokens...), m.Tokens[64:]...), append(append([]core.BlockKey{}, system.Blocks...), m.Blocks[2:]...)
-		require.NoError(b, disk.Save(m, func(int) ([]byte, error) { return []byte("small"), nil }))
-	}
-	require.NoError(b, disk.Close())
-	b.ResetTimer()
-	for b.Loop() {
-		b.StopTimer()
-		before := heap()
-		b.StartTimer()
-		d, err := persistence.Open(dir, persistence.Options{})
-		b.StopTimer()
-		require.NoError(b, err)
-		b.ReportMetric(float64(heap()-before)/agents, "B/agent")
-		require.Equal(b, agents, d.Usage().Agents)
-		require.Equal(b, agents*(blocks-2)+2, d.Usage().Blocks)
-		require.NoError(b, d.Close())
-		b.StartTimer()
-	}
-}
-
-func heap() uint64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
-}
-
-// lazy syncs nothing.
-type lazy struct{ persistence.FS }
-
-type lazyFile struct{ persistence.File }
-
-func (lazyFile) Sync() error { return nil }
-
-func (lazy) SyncDir(string) error { return nil }
-
-func (l lazy) Create(name string) (persistence.File, error) {
-	f, err := l.FS.Create(name)
-	return lazyFile{f}, err
 }
