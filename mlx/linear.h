@@ -46,16 +46,16 @@ inline V load_weight(const uint8_t* p) {
   if constexpr (F == Form::BF16) return load_bf16((const uint16_t*)p);
 }
 
-// The functions below compute out[p][r] for P panels and R of the rows of a tile of S
-// lanes; x begins at the first of the R.
+// The functions below compute out[p][r] for P panels and R of the rows of a tile of
+// so many lanes; x begins at the first of the R.
 
 // Plain weights.
-template <Form F, int P, int R, int S>
-inline void plain_tile(const uint8_t* w, size_t panel, int k, const float* x, V out[P][R]) {
+template <Form F, int P, int R>
+inline void plain_tile(const uint8_t* w, size_t panel, int k, const float* x, int lanes, V out[P][R]) {
   constexpr int step = PANEL * (F == Form::F32 ? 4 : 2);
   for (int p = 0; p < P; p++)
     for (int r = 0; r < R; r++) out[p][r] = zero();
-  for (int i = 0; i < k; i++, x += S) {
+  for (int i = 0; i < k; i++, x += lanes) {
     V a[P];
     for (int p = 0; p < P; p++) a[p] = load_weight<F>(w + p * panel + size_t(i) * step);
     for (int r = 0; r < R; r++) {
@@ -66,8 +66,8 @@ inline void plain_tile(const uint8_t* w, size_t panel, int k, const float* x, V 
 }
 
 // Quantised weights and float activations: the exact path.
-template <Form F, int P, int R, int S>
-inline void exact_tile(const Weight& w, const uint8_t* data, size_t panel, const float* x, V out[P][R]) {
+template <Form F, int P, int R>
+inline void exact_tile(const Weight& w, const uint8_t* data, size_t panel, const float* x, int lanes, V out[P][R]) {
   const size_t record = group_size(w);
   constexpr int inputs = F == Form::Q4 ? 8 : 4; // in a block of 64 bytes
   const size_t integers = record - 2 * PANEL * scale_size(w.scale);
@@ -82,7 +82,7 @@ inline void exact_tile(const Weight& w, const uint8_t* data, size_t panel, const
     for (int c = 0; c < w.group / inputs; c++) {
       I raw[P];
       for (int p = 0; p < P; p++) raw[p] = load_i32(data + p * panel + c * 64);
-      for (int i = 0; i < inputs; i++, x += S) {
+      for (int i = 0; i < inputs; i++, x += lanes) {
         V a[P];
         for (int p = 0; p < P; p++) {
           const I q = F == Form::Q4 ? and_(shr(raw[p], i % 4 * 8 + i / 4 * 4), 15) : and_(shr(raw[p], i * 8), 255);
@@ -105,80 +105,95 @@ inline void finish(const Linear& l, int panel, int row, V v) {
   store_n(dst, v, n);
 }
 
-// Runs tile<P, R, S>(panel, row, lane, out) over panels and R rows of a tile: P panels at a
+// Runs tile<P, R>(panel, row, lane, out) over panels and R rows of a tile: P panels at a
 // time, so that the chains of additions of a few rows hide their latency, and the
 // rest one by one.
-template <int P, int R, int S, typename T>
+template <int P, int R, typename T>
 inline void panels(const Linear& l, int panel0, int panel1, int row, int lane, T&& tile) {
   V out[P][R];
   int p = panel0;
   for (; p + P <= panel1; p += P) {
-    tile.template operator()<P, R, S>(p, row, lane, out);
+    tile.template operator()<P, R>(p, row, lane, out);
     for (int i = 0; i < P; i++)
       for (int r = 0; r < R; r++) finish(l, p + i, row + lane + r, out[i][r]);
   }
-  if constexpr (P > 1) panels<1, R, S>(l, p, panel1, row, lane, tile);
+  if constexpr (P > 1) panels<1, R>(l, p, panel1, row, lane, tile);
 }
 
-// The rows of one tile of S lanes, most rows at a time first.
-template <int MOST, int S, typename T>
-inline void lanes(const Linear& l, int panel0, int panel1, int row, int rows, T&& tile) {
-  int lane = 0;
-  if constexpr (S == 8 && MOST == 8) {
-    for (; lane + 8 <= rows; lane += 8) panels<1, 8, S>(l, panel0, panel1, row, lane, tile);
-  }
-  if constexpr (S >= 4) {
-    for (; lane + 4 <= rows; lane += 4) panels<1, 4, S>(l, panel0, panel1, row, lane, tile);
-  }
-  if constexpr (S >= 2) {
-    for (; lane + 2 <= rows; lane += 2) panels<2, 2, S>(l, panel0, panel1, row, lane, tile);
-  }
-  for (; lane < rows; lane++) panels<4, 1, S>(l, panel0, panel1, row, lane, tile);
-}
-
-// Runs a tile function over panels and rows; MOST is the most rows that it takes.
+// The rows of one tile, as many at a time as there are, but not more than MOST.
 template <int MOST, typename T>
-inline void tiles(const Linear& l, int panel0, int panel1, int row0, int row1, T&& tile) {
-  // A few panels at a time, so that they stay in the nearest cache while all rows pass by.
+inline void rows_of_tile(const Linear& l, int panel0, int panel1, int row, int rows, T&& tile) {
+  int lane = 0;
+  if constexpr (MOST >= 8) {
+    for (; lane + 8 <= rows; lane += 8) panels<1, 8>(l, panel0, panel1, row, lane, tile);
+  }
+  if constexpr (MOST >= 4) {
+    for (; lane + 4 <= rows; lane += 4) panels<1, 4>(l, panel0, panel1, row, lane, tile);
+  }
+  if constexpr (MOST >= 2) {
+    for (; lane + 2 <= rows; lane += 2) panels<2, 2>(l, panel0, panel1, row, lane, tile);
+  }
+  for (; lane < rows; lane++) panels<4, 1>(l, panel0, panel1, row, lane, tile);
+}
+
+// Runs f(panel, end of panels, row, rows of its tile) over panels and rows: a few panels
+// at a time, so that they stay in the nearest cache while all rows pass by.
+template <typename F>
+inline void tiles(const Linear& l, int panel0, int panel1, int row0, int row1, F&& f) {
   for (int p = panel0; p < panel1; p += 4) {
     const int end = p + 4 < panel1 ? p + 4 : panel1;
-    for (int row = row0; row < row1; row += TILE) {
-      const int rows = l.in->rows - row < TILE ? l.in->rows - row : TILE;
-      switch (lanes_of(rows)) {
-        case 8: lanes<MOST, 8>(l, p, end, row, rows, tile); break;
-        case 4: lanes<MOST, 4>(l, p, end, row, rows, tile); break;
-        case 2: lanes<MOST, 2>(l, p, end, row, rows, tile); break;
-        default: lanes<MOST, 1>(l, p, end, row, rows, tile);
-      }
-    }
+    for (int row = row0; row < row1; row += TILE) f(p, end, row, l.in->rows - row < TILE ? l.in->rows - row : TILE);
   }
+}
+
+// Calls tile<P, R>(panel, x of its first row, lanes, out) for layers whose activations are floats.
+template <typename T>
+inline void float_tiles(const Linear& l, int panel0, int panel1, int row0, int row1, T&& tile) {
+  tiles(l, panel0, panel1, row0, row1, [&](int p0, int p1, int row, int rows) {
+    const int lanes = lanes_of(rows);
+    rows_of_tile<4>(l, p0, p1, row, rows, [&]<int P, int R>(int p, int row, int lane, V out[P][R]) {
+      tile.template operator()<P, R>(p, l.in->x + size_t(row) * l.w.k + lane, lanes, out);
+    });
+  });
 }
 
 template <Form F>
 void linear_plain(const Linear& l, int panel0, int panel1, int row0, int row1) {
   const size_t panel = panel_size(l.w);
-  tiles<4>(l, panel0, panel1, row0, row1, [&]<int P, int R, int S>(int p, int row, int lane, V out[P][R]) {
-    plain_tile<F, P, R, S>(l.w.data + p * panel, panel, l.w.k, l.in->x + size_t(row) * l.w.k + lane, out);
+  float_tiles(l, panel0, panel1, row0, row1, [&]<int P, int R>(int p, const float* x, int lanes, V out[P][R]) {
+    plain_tile<F, P, R>(l.w.data + p * panel, panel, l.w.k, x, lanes, out);
   });
 }
 
 template <Form F>
 void linear_exact(const Linear& l, int panel0, int panel1, int row0, int row1) {
   const size_t panel = panel_size(l.w);
-  tiles<4>(l, panel0, panel1, row0, row1, [&]<int P, int R, int S>(int p, int row, int lane, V out[P][R]) {
-    exact_tile<F, P, R, S>(l.w, l.w.data + p * panel, panel, l.in->x + size_t(row) * l.w.k + lane, out);
+  float_tiles(l, panel0, panel1, row0, row1, [&]<int P, int R>(int p, const float* x, int lanes, V out[P][R]) {
+    exact_tile<F, P, R>(l.w, l.w.data + p * panel, panel, x, lanes, out);
   });
 }
 
-template <Form F>
-void linear_quantised(const Linear& l, int panel0, int panel1, int row0, int row1) {
+template <Form F, int S>
+inline void quantised_tile(const Linear& l, int panel0, int panel1, int row, int rows) {
   const size_t panel = panel_size(l.w);
-  tiles<8>(l, panel0, panel1, row0, row1, [&]<int P, int R, int S>(int p, int row, int lane, V out[P][R]) {
+  rows_of_tile<S>(l, panel0, panel1, row, rows, [&]<int P, int R>(int p, int row, int lane, V out[P][R]) {
     const Input& in = *l.in;
     const size_t scales = size_t(row) * (in.k / QUANT) + lane;
     for (int i = 0; i < P; i++) {
       dot_tile<F, R, S>(l.w, l.w.data + (p + i) * panel, in.q + size_t(row) * in.k + lane * 4, in.scales + scales, in.sums + scales,
                         out[i]);
+    }
+  });
+}
+
+template <Form F>
+void linear_quantised(const Linear& l, int panel0, int panel1, int row0, int row1) {
+  tiles(l, panel0, panel1, row0, row1, [&](int p0, int p1, int row, int rows) {
+    switch (lanes_of(rows)) {
+      case 8: return quantised_tile<F, 8>(l, p0, p1, row, rows);
+      case 4: return quantised_tile<F, 4>(l, p0, p1, row, rows);
+      case 2: return quantised_tile<F, 2>(l, p0, p1, row, rows);
+      default: return quantised_tile<F, 1>(l, p0, p1, row, rows);
     }
   });
 }
