@@ -185,7 +185,7 @@ func TestNobodyWaitsForTheCrowdOfAnother(t *testing.T) {
 		}, 64, actors.Request{Agent: "ada"}, 77 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newTimed(t, enginetest.Options{Context: 60_000, Blocks: 8000}, actors.Config{MaxBatch: c.batch, MaxGap: gap}, costs(5*time.Millisecond, time.Millisecond, time.Millisecond/4))
+			w := newTimed(t, enginetest.Options{Context: 60_000, BlockTokens: 64, Blocks: 1000}, actors.Config{MaxBatch: c.batch, MaxGap: gap}, costs(5*time.Millisecond, time.Millisecond, time.Millisecond/4))
 			for i := range 50 {
 				w.send(time.Duration(i)*time.Microsecond, c.crowd(i))
 			}
@@ -223,7 +223,7 @@ func TestStreamsGoOnBesideALongPrompt(t *testing.T) {
 			rng := rand.New(rand.NewPCG(1, 1))
 			plain := costs(5*time.Millisecond, 2*time.Millisecond, time.Millisecond)
 			prefilled, decodes := 0, 0
-			w := newTimed(t, enginetest.Options{Context: 40_000, Blocks: 4000}, actors.Config{MaxGap: gap}, func(rows []runtime.Row) time.Duration {
+			w := newTimed(t, enginetest.Options{Context: 40_000, BlockTokens: 32, Blocks: 2000}, actors.Config{MaxGap: gap}, func(rows []runtime.Row) time.Duration {
 				for _, r := range rows {
 					if len(r.Tokens) > 1 {
 						prefilled += len(r.Tokens)
