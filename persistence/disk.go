@@ -34,7 +34,8 @@ type Disk struct {
 	temps  atomic.Uint64 // temporary files so far
 	closed atomic.Bool
 
-	change sync.Mutex // held while the folder is changed
+	change  sync.Mutex     // held while the folder is changed
+	freeing sync.WaitGroup // manifests that were replaced and are being closed; added to with change held
 
 	buffers sync.Pool // of *buffer
 
@@ -144,6 +145,7 @@ func (d *Disk) Close() error {
 	if d.closed.Swap(true) {
 		return nil
 	}
+	d.freeing.Wait()
 	if err := d.lock.Close(); err != nil {
 		return fmt.Errorf("data folder %s: %w", d.dir, err)
 	}

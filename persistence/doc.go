@@ -12,7 +12,7 @@
 //
 // # Why a kill loses nothing
 //
-// Save writes the new blocks and the new manifest under temporary names, renames the blocks, and makes all of it durable. Only then does it rename the
+// Save writes the new blocks and the new manifest under temporary names, renames the blocks, and makes all of it durable at once. Only then does it rename the
 // manifest over the old one, and return when that is durable too. Before the rename the old manifest holds and every block that it names is
 // untouched; after it the new one does. Files are removed only when no durable manifest names them: manifests go first, then their folder is
 // synced, then the blocks go. Whatever a kill leaves behind that no manifest names is removed by the next Open.

@@ -18,10 +18,11 @@ type saving struct {
 	d       *Disk
 	m       *runtime.Manifest
 	block   func(i int) ([]byte, error)
-	pending map[runtime.BlockKey]uint32 // new blocks and the sizes of their files
-	left    int                         // new blocks that are still to come
+	pending map[runtime.BlockKey]uint32 // new blocks and the sizes of their files; 0: not known yet
+	left    int                         // new blocks whose size is not known yet
 	bytes   int64                       // of pending
-	group   errgroup.Group              // syncs
+	made    []runtime.BlockKey          // new blocks that may have their names
+	group   errgroup.Group              // what is made durable
 }
 
 // Save implements [runtime.Store]. Saves run one at a time: they would only share the disk's speed. If the budget is short, agents longest unused are
@@ -35,6 +36,9 @@ func (d *Disk) Save(m runtime.Manifest, block func(i int) ([]byte, error)) error
 	if d.closed.Load() {
 		return errClosed
 	}
+	if old, err := d.fs.Open(manifestName(m.Agent)); err == nil { // so that giving its name to the new one need not free it: some file systems take long
+		defer func() { d.freeing.Go(func() { _ = old.Close() }) }()
+	}
 	before, _, err := d.reallyReadManifest(manifestName(m.Agent))
 	if err != nil {
 		before = new(manifest) // what it names stays until the next Open if it is there and cannot be read
@@ -47,7 +51,6 @@ func (d *Disk) Save(m runtime.Manifest, block func(i int) ([]byte, error)) error
 		}
 		return fmt.Errorf("save agent %q: %w", m.Agent, err)
 	}
-	d.writeWear()
 	return nil
 }
 
@@ -86,31 +89,71 @@ func (s *saving) run(before []runtime.BlockKey) (err error) {
 	return nil
 }
 
-// manifestFile is a manifest that is durable under a temporary name.
+// manifestFile is a manifest that has a temporary name.
 type manifestFile struct {
 	name  string
 	saved runtime.Saved
 	size  int64
 }
 
-// writeAll writes the new blocks and the manifest, and makes all of it durable.
+// writeAll writes the new blocks and the manifest, and makes all of it durable: the contents of the files and the names of the blocks, in any order and at
+// once. Until the manifest has its name nobody relies on any of it: a block whose name survives a power cut and whose contents do not is one that no
+// manifest names, or one that was lost before and is found damaged again.
 func (s *saving) writeAll() (file manifestFile, err error) {
 	d := s.d
 	defer func() {
-		if err = errors.Join(err, s.group.Wait()); err == nil && len(s.pending) > 0 {
-			err = d.fs.SyncDir("blocks")
-		}
-		if err != nil && file.name != "" {
+		if err = errors.Join(err, s.group.Wait()); err != nil && file.name != "" {
 			err = errors.Join(err, d.remove(file.name))
 		}
 	}()
 	for i, key := range s.m.Blocks {
-		if size, fresh := s.pending[key]; fresh && size == 0 {
-			if err := s.writeBlock(i, key); err != nil {
-				return file, err
-			}
+		size, fresh := s.pending[key]
+		if !fresh || size > 0 {
+			continue
 		}
+		contents, err := s.block(i)
+		if err != nil {
+			return file, err
+		}
+		h, err := s.measure(key, contents)
+		if err != nil {
+			return file, err
+		}
+		f, err := s.writeBlock(key, h, contents)
+		if err != nil {
+			return file, err
+		}
+		if s.left == 0 {
+			s.group.Go(func() error { return d.fs.SyncDir("blocks") })
+		}
+		s.sync(f)
 	}
+	if file, err = s.writeManifest(); err != nil {
+		return file, err
+	}
+	d.writeWear() // all is counted, and the disk is busy with the rest
+	return file, nil
+}
+
+// measure finds out how large the file of a new block will be, and makes room for it. It returns the file's header.
+func (s *saving) measure(key runtime.BlockKey, contents []byte) (header, error) {
+	h, err := s.d.header(s.m.Tag, contents)
+	if err != nil {
+		return nil, err
+	}
+	size := s.d.stored(int64(len(h) + len(contents)))
+	// The other new blocks are likely as large: room is made once.
+	if err := s.d.makeRoom(s.bytes+size*int64(s.left), s.m.Agent); err != nil {
+		return nil, err
+	}
+	s.left--
+	s.pending[key], s.bytes = uint32(size), s.bytes+size
+	return h, nil
+}
+
+// writeManifest writes the manifest, once the sizes of all new blocks are known. It is not durable before the group is done.
+func (s *saving) writeManifest() (file manifestFile, err error) {
+	d := s.d
 	sizes := make([]uint32, len(s.m.Blocks))
 	d.mu.Lock()
 	for i, key := range s.m.Blocks {
@@ -138,33 +181,18 @@ func (s *saving) writeAll() (file manifestFile, err error) {
 	return manifestFile{name, p.summary(size), size}, nil
 }
 
-// writeBlock writes a block under its name. It is not durable before the group is done.
-func (s *saving) writeBlock(i int, key runtime.BlockKey) error {
-	contents, err := s.block(i)
-	if err != nil {
-		return err
-	}
-	h, err := s.d.header(s.m.Tag, contents)
-	if err != nil {
-		return err
-	}
-	size := s.d.stored(int64(len(h) + len(contents)))
-	// The other new blocks are likely as large: room is made once.
-	if err := s.d.makeRoom(s.bytes+size*int64(s.left), s.m.Agent); err != nil {
-		return err
-	}
-	s.left--
+// writeBlock writes a block under its name. Its contents are durable when they are synced, its name when the folder is.
+func (s *saving) writeBlock(key runtime.BlockKey, h header, contents []byte) (File, error) {
 	name := s.d.temp()
 	f, err := s.d.write(name, h.start(key, contents), contents)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.pending[key], s.bytes = uint32(size), s.bytes+size
+	s.made = append(s.made, key)
 	if err := s.d.fs.Rename(name, blockName(key)); err != nil {
-		return errors.Join(err, f.Close(), s.d.remove(name))
+		return nil, errors.Join(err, f.Close(), s.d.remove(name))
 	}
-	s.sync(f)
-	return nil
+	return f, nil
 }
 
 // header returns the header for the contents of a block.
@@ -189,10 +217,8 @@ func (s *saving) undo() error {
 	d.index.drop(s.m.Blocks)
 	d.mu.Unlock()
 	var errs []error
-	for key, size := range s.pending {
-		if size > 0 { // also those that another agent names: they were not there, or not usable
-			errs = append(errs, d.remove(blockName(key)))
-		}
+	for _, key := range s.made { // also those that another agent names: they were not there, or not usable
+		errs = append(errs, d.remove(blockName(key)))
 	}
 	return errors.Join(errs...)
 }

@@ -19,12 +19,17 @@ const blockTokens, blockBytes = 32, 1 << 20 // of the 1B shape at 16 bits
 
 // save adds turns of several lengths to an agent of 4,096 tokens, in turns with writing and syncing the same bytes as one file.
 func save(_ context.Context, w io.Writer, o options) error {
+	dir, err := os.MkdirTemp("", "troupe-memory-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // not before: ext4 without a journal makes a file slowly just after many were removed
 	fmt.Fprintf(w, "\nthe new part of a turn of an agent of 4,096 tokens, blocks of 1 MiB, middle of %d; raw: one file of as many bytes, written and synced\n", o.rounds)
 	fmt.Fprintf(w, "%10s %6s %10s %10s %8s\n", "new tokens", "MiB", "saved", "raw", "ratio")
 	for _, n := range []int{1, 2, 4, 16, 64} {
 		var saved, raw []time.Duration
-		for range o.rounds {
-			a, b, err := saveOnce(n)
+		for i := range o.rounds {
+			a, b, err := saveOnce(filepath.Join(dir, fmt.Sprint(n, "-", i)), n)
 			if err != nil {
 				return err
 			}
@@ -35,13 +40,8 @@ func save(_ context.Context, w io.Writer, o options) error {
 	return nil
 }
 
-// saveOnce times the save of n new blocks and the raw write.
-func saveOnce(n int) (saved, raw time.Duration, err error) {
-	dir, err := os.MkdirTemp("", "troupe-memory-")
-	if err != nil {
-		return 0, 0, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
+// saveOnce times the save of n new blocks and the raw write, in a folder that it makes.
+func saveOnce(dir string, n int) (saved, raw time.Duration, err error) {
 	disk, err := persistence.Open(filepath.Join(dir, "data"), persistence.Options{})
 	if err != nil {
 		return 0, 0, err
