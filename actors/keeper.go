@@ -140,7 +140,7 @@ func (k *keeper) guarded(f func() error) (err error) {
 }
 
 func (k *keeper) save(m *save) *saved {
-	out, began := &saved{job: m.job}, k.Now()
+	out := &saved{job: m.job, began: k.Now()}
 	buffer := make([]byte, k.info.BlockBytes)
 	worked := threadTime()
 	out.err = k.guarded(func() error {
@@ -154,7 +154,7 @@ func (k *keeper) save(m *save) *saved {
 			return buffer, nil
 		})
 	})
-	out.took = k.Now().Sub(began)
+	out.took = k.Now().Sub(out.began)
 	return out
 }
 

@@ -12,10 +12,22 @@ type memory struct {
 	tokens []int32            // lease.Length of them; read only
 	keys   []runtime.BlockKey // of the blocks, the partial one included: the last one stands for all that is known
 	lease  *runtime.Lease
+	told   func(SaveReport) // when it was saved; nil: nobody, or it is done
 }
 
 // last returns the key that stands for all of it.
 func (m *memory) last() runtime.BlockKey { return m.keys[len(m.keys)-1] }
+
+// tell tells whose request left it that it was saved, or not. A nil memory is of nobody.
+func (m *memory) tell(r SaveReport) {
+	if m == nil || m.told == nil {
+		return
+	}
+	m.told(r)
+	if r.Err == nil {
+		m.told = nil
+	}
+}
 
 // keepMemory makes a memory of a lease that came home, whose blocks are leased to a ticket. A block whose contents somebody else published before is
 // exchanged for that one, so that what agents have in common is held once.
@@ -31,7 +43,7 @@ func (p *pool) keepMemory(t *ticket, lease *runtime.Lease, tokens []int32, keys 
 	}
 	p.ledger.Hold(lease.Blocks)
 	p.giveBack(t, own, true)
-	return &memory{tokens: tokens, keys: runtime.Keys(p.info.Tag, t.request.Owner, p.info.BlockTokens, tokens, keys), lease: lease}
+	return &memory{tokens: tokens, keys: runtime.Keys(p.info.Tag, t.request.Owner, p.info.BlockTokens, tokens, keys), lease: lease, told: t.request.Saved}
 }
 
 // remember gives an agent a memory while it is idle or its request waits.

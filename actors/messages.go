@@ -222,6 +222,7 @@ type save struct {
 type saved struct {
 	job   uint64
 	bytes int64
+	began time.Time
 	took  time.Duration
 	err   error
 }

@@ -162,6 +162,7 @@ func (p *pool) saved(ctx actor.Context, m *saved) {
 	p.ledger.Drop(j.held, true)
 	p.stats.SaveTime += m.took
 	p.stats.SavedBytes += uint64(m.bytes)
+	j.memory.tell(SaveReport{Began: m.began, Took: m.took, Bytes: m.bytes, Err: m.err})
 	if m.err != nil {
 		p.storeFailed("save", s.name, m.err)
 		s.failed = j.memory

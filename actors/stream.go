@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"troupe/runtime"
 )
@@ -17,6 +18,18 @@ type Request struct {
 	MaxTokens int // 0: as many as the context allows; more than that is capped
 	Stops     []string
 	IgnoreEOS bool
+
+	// Saved, if set, is told when what this request left its agent with was written to disk, or could not be: after its end, or while it is paused. It must not block,
+	// and is not called if another request of the agent comes before.
+	Saved func(SaveReport)
+}
+
+// SaveReport says how a save went.
+type SaveReport struct {
+	Began time.Time
+	Took  time.Duration
+	Bytes int64 // of blocks that were written
+	Err   error
 }
 
 // party is who the request is when agents compete: its agent, or all that is anonymous of its owner.

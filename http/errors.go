@@ -122,6 +122,7 @@ func (s *Server) handleError(c *fiber.Ctx, err error) error {
 		f.message = s.wireMessage(c, wire)
 	}
 	s.metrics.refuse(f, err)
+	tracedOf(c).refused(f, err)
 	if f.status == http.StatusInternalServerError {
 		s.log.Error("request failed", "request", id, "method", c.Method(), "route", routeOf(c), "error", err)
 	} else {

@@ -32,6 +32,7 @@ type generation struct {
 	stream    stream
 	started   *actors.Event // the first event, if it came before the first ping
 	meter     meter
+	span      *traced
 	missed    func(actors.Miss) string // what X-Cache-Miss says of a miss
 }
 
@@ -97,6 +98,7 @@ func (s *Server) handle(d dialect) fiber.Handler {
 		c.Set("X-Accel-Buffering", "no") // nginx would hold the events back
 		conn := c.Context().Conn()
 		streaming = true
+		g.span.hand(c)
 		c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
 			defer s.survive(g) // this goroutine is fasthttp's: a panic in it would end the process
 			defer end()
@@ -139,6 +141,7 @@ func (s *Server) admit(ctx context.Context, c *fiber.Ctx, d dialect, v *service,
 		created:   s.now(),
 		served:    v.model.ID,
 		owner:     owner(c),
+		span:      tracedOf(c),
 	}
 	header := func(name string) string { return c.Get(name) }
 	if g.agent, err = agentID(header, in.identity); err != nil {
@@ -159,6 +162,7 @@ func (s *Server) admit(ctx context.Context, c *fiber.Ctx, d dialect, v *service,
 		return nil, err
 	}
 	r.Agent, r.Owner, r.Class, g.tokens = runtime.JoinAgent(g.owner, g.agent), g.owner, class, len(r.Prompt)
+	r.Saved = g.span.saved()
 	g.missed = func(m actors.Miss) string { return v.cacheMiss(ctx, in, r.Prompt, m) }
 	g.pseudonym = runtime.Pseudonym(r.Agent)
 	g.clipped = v.model.Context-g.tokens < in.maxTokens
@@ -258,9 +262,10 @@ func (s *Server) survive(g *generation) {
 	}
 }
 
-// report notes how a generation ended, in the metrics and as a line in the log. What was said is in neither, and the agent only as a hash.
+// report notes how a generation ended, in the metrics, in its trace, and as a line in the log. What was said is in neither, and the agent only as a hash.
 func (s *Server) report(g *generation, out actors.Outcome) {
 	g.meter.end(out)
+	g.span.report(g, out)
 	s.charge(g, out)
 	args := []any{
 		"request", g.requestID, "agent", g.pseudonym, "stream", g.call.stream, "prompt", g.tokens, "cached", out.CachedTokens,

@@ -17,6 +17,7 @@ import (
 	"github.com/gofiber/fiber/v2/middleware/cors"
 	"github.com/gofiber/fiber/v2/middleware/pprof"
 	"github.com/gofiber/fiber/v2/middleware/recover"
+	"go.opentelemetry.io/otel/trace"
 
 	"troupe/actors"
 	"troupe/runtime/model"
@@ -39,6 +40,7 @@ type Config struct {
 	ReadTimeout  time.Duration // for a request to arrive whole; 0: 60 s
 	IdleTimeout  time.Duration // for the next request on a connection; 0: 2 min
 	WriteTimeout time.Duration // for a client to take what was flushed to it; 0: 30 s
+	Tracer       trace.Tracer  // makes a span of each request; nil: none
 	StuckAfter   time.Duration // without a step while requests are there, after which the engine is taken to hang; 0: 2 min
 }
 
@@ -172,6 +174,7 @@ func (s *Server) routes() {
 // every flush.
 func (s *Server) frame(c *fiber.Ctx) error {
 	s.identify(c)
+	span := s.trace(c)
 	err := c.Next()
 	if err != nil {
 		err = s.handleError(c, err)
@@ -180,6 +183,7 @@ func (s *Server) frame(c *fiber.Ctx) error {
 		c.Context().SetConnectionClose() // so that a proxy does not send its next request here
 	}
 	s.metrics.response(c)
+	span.end(c, s.now)
 	if e := c.Context().SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout)); e != nil {
 		s.log.Debug("no write deadline on this connection", "error", e)
 	}

@@ -19,9 +19,11 @@ func serveFromEnvironment(k *kong.Kong) error {
 		return err
 	}
 	for _, flag := range flags {
+		var names []string
 		for _, prefix := range prefixes() {
-			flag.Envs = append(flag.Envs, prefix+variable(flag.Name))
+			names = append(names, prefix+variable(flag.Name))
 		}
+		flag.Envs = append(names, flag.Envs...) // those that others have for the same come last
 		flag.Tag.Envs = flag.Envs
 	}
 	return nil

@@ -39,6 +39,7 @@ func TestEveryFlagOfServeComesFromTheEnvironment(t *testing.T) {
 		"API_KEY": "a,b", "API_KEY_FILE": "/k", "ADMIN_KEY": "c", "ADMIN_KEY_FILE": "/a", "INSECURE": "true", "ALLOWED_HOSTS": "x,y", "TLS_CERT": "/c", "TLS_KEY": "/t",
 		"REQUESTS_PER_MINUTE": "1", "TOKENS_PER_MINUTE": "2", "AGENT_REQUESTS_PER_MINUTE": "3", "AGENT_TOKENS_PER_MINUTE": "4", "STUCK_AFTER": "5m", "DRAIN_DELAY": "6s",
 		"MAX_QUEUE_TOKENS": "10", "MAX_GAP": "7ms", "MODELS": "/models",
+		"OTLP_ENDPOINT": "http://c:1", "OTLP_HEADERS": "a=b,c=d",
 	}
 	want := serveCmd{
 		setupFlags:  setupFlags{Config: configFile(values["CONFIG"]), Check: true},
@@ -52,6 +53,7 @@ func TestEveryFlagOfServeComesFromTheEnvironment(t *testing.T) {
 			APIKey: []secret{"a", "b"}, APIKeyFile: "/k", AdminKey: "c", AdminKeyFile: "/a", Insecure: true, AllowedHosts: []string{"x", "y"},
 			CORSOrigins: []string{"http://a", "http://b"}, TLSCert: "/c", TLSKey: "/t",
 		},
+		traceFlags: traceFlags{OTLPEndpoint: "http://c:1", OTLPHeaders: []secret{"a=b", "c=d"}},
 		limitFlags: limitFlags{RequestsPerMinute: 1, TokensPerMinute: 2, AgentRequestsPerMinute: 3, AgentTokensPerMinute: 4, StuckAfter: 5 * time.Minute},
 	}
 	for _, prefix := range prefixes() {

@@ -22,6 +22,7 @@ type serveCmd struct {
 	securityFlags
 	limitFlags
 	admissionFlags
+	traceFlags
 	Listen       string        `default:"127.0.0.1:8000" placeholder:"HOST:PORT" help:"Address to serve on; port 0 picks a free one (${default})."`
 	Models       string        `placeholder:"DIR" help:"Folder with model folders, by name or OWNER/NAME, that an administrator may swap to, beside --model and 'starter'."`
 	Drain        time.Duration `default:"30s" placeholder:"TIME" help:"How long running requests may go on after SIGTERM (${default})."`
@@ -79,6 +80,11 @@ func (c *serveCmd) serve(ctx context.Context, stop func(), con *console) (failed
 		return err
 	}
 	settings.Logger = log
+	endTraces, err := c.trace(&settings, log)
+	if err != nil {
+		return err
+	}
+	defer endTraces()
 	listener, err := c.listen(c.Listen, &settings)
 	if err != nil {
 		return err

@@ -33,6 +33,7 @@ func (c *serveCmd) check(con *console) error {
 	listen, _, errListen := c.resolve(c.Listen, &settings)
 	data, errData := dataPath(c.Data)
 	key, errKey := readDataKey(c.DataKey)
+	_, _, errTraces := c.exporter(nil)
 	if key != nil {
 		data += ", encrypted"
 	}
@@ -42,7 +43,7 @@ func (c *serveCmd) check(con *console) error {
 		rows = append(rows, [2]string{"listen", c.scheme() + "://" + listen.String()}, [2]string{"API keys", strconv.Itoa(len(settings.APIKeys))})
 	}
 	rows = append(rows, [2]string{"data", data})
-	return errors.Join(writeTable(con.out, rows), errSettings, errListen, errData, errKey, unfit, mlx.Available())
+	return errors.Join(writeTable(con.out, rows), errSettings, errListen, errData, errKey, errTraces, unfit, mlx.Available())
 }
 
 // dataPath is the data folder, which must be one or not be there yet.

@@ -51,6 +51,7 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 		{"--tls-cert", file, "--tls-key"},
 		{"--api-key-file", "/no/such/file", "--api-key-file"},
 		{"--stuck-after", "0s", "--stuck-after"},
+		{"--otlp-endpoint", "localhost:4317", "--otlp-endpoint"},
 		{"--data", file, "is not a folder"},
 		{"--data", filepath.Join(file, "data"), "data folder"},
 		{"--data-key", "/no/such/file", "--data-key"},

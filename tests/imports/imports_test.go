@@ -80,6 +80,7 @@ func TestLibrariesStayWhereTheyBelong(t *testing.T) {
 		"github.com/asynkron/protoactor-go": {"actors", "tests"},
 		"github.com/vmihailenco/msgpack":    {"persistence"},
 		"github.com/alecthomas/kong":        {"cmd", "benchmarks"},
+		"go.opentelemetry.io":               {"http"},
 	}
 	for _, p := range list(t) {
 		folder := strings.TrimPrefix(p.ImportPath, module+"/")
