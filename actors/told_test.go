@@ -17,14 +17,9 @@ import (
 // Whoever wants to hear of the save of what a request left hears of it once. What a later request left has taken its place if that came before.
 func TestTheSaveOfARequestIsTold(t *testing.T) {
 	var told []string
+	var reports []actors.SaveReport
 	tell := func(name string) func(actors.SaveReport) {
-		return func(r actors.SaveReport) {
-			require.NoError(t, r.Err)
-			require.False(t, r.Began.IsZero())
-			require.Positive(t, r.Bytes)
-			require.GreaterOrEqual(t, r.Took, time.Duration(0))
-			told = append(told, name)
-		}
+		return func(r actors.SaveReport) { told, reports = append(told, name), append(reports, r) }
 	}
 	s := start(t, enginetest.Options{Blocks: 40}, actors.Config{Store: storetest.NewFake(), IdleSave: -1})
 	p := prompt(5, 100)
@@ -41,9 +36,16 @@ func TestTheSaveOfARequestIsTold(t *testing.T) {
 	p = prompt(6, 100)
 	say("a", "third")
 	require.NoError(t, s.Hibernate(context.Background(), "a"))
+	p = prompt(7, 100)
 	say("b", "fourth")
 	require.NoError(t, s.Close())
 	require.Equal(t, []string{"second", "third", "fourth"}, told)
+	for _, r := range reports {
+		require.NoError(t, r.Err)
+		require.False(t, r.Began.IsZero())
+		require.Positive(t, r.Bytes)
+		require.GreaterOrEqual(t, r.Took, time.Duration(0))
+	}
 }
 
 // A save that failed is told too, and the one that is done instead.
