@@ -39,9 +39,6 @@ type row struct {
 	prefilling *runtime.Party
 }
 
-// minChunk is how many prompt tokens a step takes on, however long it is: below it a prompt takes much longer and the gaps hardly less.
-const minChunk = 32
-
 func newBatcher(h *house, loop *engineLoop) *batcher {
 	return &batcher{house: h, loop: loop, byID: map[uint64]*row{}, fair: runtime.NewFair()}
 }
@@ -152,7 +149,7 @@ func (b *batcher) plan() []part {
 		}
 	}
 	shares := runtime.PlanStep(pending, runtime.StepLimits{
-		Rows: b.MaxBatch, Chunk: b.PrefillChunk, BlockTokens: b.info.BlockTokens, MaxTime: max(b.MaxGap, 0), MinChunk: minChunk, Cost: &b.cost,
+		Rows: b.MaxBatch, Chunk: b.PrefillChunk, BlockTokens: b.info.BlockTokens, MaxTime: max(b.MaxGap, 0), Cost: &b.cost,
 	}, b.turn)
 	b.turn++
 	parts := make([]part, len(shares))

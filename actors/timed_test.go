@@ -218,12 +218,15 @@ func TestNobodyWaitsForTheCrowdOfAnother(t *testing.T) {
 // A prompt of 32,000 tokens comes while eight agents stream: no step is longer than the target, and the prompt gets as much of each as fits.
 func TestStreamsGoOnBesideALongPrompt(t *testing.T) {
 	const gap, length = 200 * time.Millisecond, 32_000
-	for name, noise := range map[string]float64{"even": 0, "uneven": 0.2} {
+	for name, c := range map[string]struct {
+		token time.Duration
+		noise float64
+	}{"even": {time.Millisecond, 0}, "uneven": {time.Millisecond, 0.2}, "a block takes longer than the target": {3 * time.Millisecond, 0.1}} {
 		t.Run(name, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(1, 1))
-			plain := costs(5*time.Millisecond, 2*time.Millisecond, time.Millisecond)
+			plain := costs(5*time.Millisecond, 2*time.Millisecond, c.token)
 			prefilled, decodes := 0, 0
-			w := newTimed(t, enginetest.Options{Context: 40_000, BlockTokens: 32, Blocks: 2000}, actors.Config{MaxGap: gap}, func(rows []runtime.Row) time.Duration {
+			w := newTimed(t, enginetest.Options{Context: 40_000, BlockTokens: 32, Blocks: 2500}, actors.Config{MaxGap: gap}, func(rows []runtime.Row) time.Duration {
 				for _, r := range rows {
 					if len(r.Tokens) > 1 {
 						prefilled += len(r.Tokens)
@@ -231,11 +234,11 @@ func TestStreamsGoOnBesideALongPrompt(t *testing.T) {
 						decodes++
 					}
 				}
-				return time.Duration(float64(plain(rows)) * (1 + noise*rng.Float64()))
+				return time.Duration(float64(plain(rows)) * (1 + c.noise*rng.Float64()))
 			})
 			var readers []*visit
 			for i := range 8 {
-				readers = append(readers, w.send(0, actors.Request{Agent: fmt.Sprint(i), Prompt: distinct(uint64(i), 100), MaxTokens: 2000, IgnoreEOS: true}))
+				readers = append(readers, w.send(0, actors.Request{Agent: fmt.Sprint(i), Prompt: distinct(uint64(i), 100), MaxTokens: 4000, IgnoreEOS: true}))
 			}
 			long := w.send(3*time.Second, actors.Request{Agent: "long", Prompt: distinct(99, length), MaxTokens: 2})
 			w.run(func() bool { return long.done })
@@ -248,7 +251,7 @@ func TestStreamsGoOnBesideALongPrompt(t *testing.T) {
 				}
 			}
 			t.Logf("longest gap %s; the prompt took %s", most, long.wait())
-			require.LessOrEqual(t, most, time.Duration(float64(gap)*(1.02+noise)))
+			require.LessOrEqual(t, most, gap)
 			// What it costs alone, and what is lost to the steps of the others, to blocks that do not fit as a whole, and to caution.
 			alone := plain([]runtime.Row{{Tokens: make([]int32, length)}})
 			require.Less(t, long.wait(), alone*3/2)

@@ -27,12 +27,14 @@ type StepLimits struct {
 	Chunk       int // most prompt tokens, all prefills together
 	BlockTokens int
 
-	// While others decode, the step should take no longer than MaxTime, by what Cost knows. Their tokens and a block of prompt, or what MinChunk has
-	// room for, are in it all the same. 0 or nil: whatever it takes.
-	MaxTime  time.Duration
-	MinChunk int
-	Cost     *StepCost
+	// While others decode, the step should take no longer than MaxTime, by what Cost knows, and never more than MaxTime beyond what their tokens take: they
+	// are all in it, and half of the time is the prompts' in any case. 0 or nil: whatever it takes.
+	MaxTime time.Duration
+	Cost    *StepCost
 }
+
+// granule is how many tokens of a prompt a step has at least, however long that takes, and in what steps a part of a block grows.
+const granule = 4
 
 // PlanStep composes a step.
 //
@@ -40,7 +42,7 @@ type StepLimits struct {
 // prefills share the chunk block by block: the next block is for the party that has used the least, see [Fair], whose own leases take turns. So however
 // many long prompts somebody has, they delay a short one of somebody else by no more than the step that is being computed, and nobody starves.
 //
-// A chunk ends at a block boundary unless it ends its prompt: then blocks are cut alike however prompts met. A lease without room waits.
+// A chunk ends at a block boundary unless it ends its prompt or its time: then blocks are cut alike however prompts met. A lease without room waits.
 //
 // The shares are in the order of pending. As long as any lease has both tokens and room, there is at least one.
 func PlanStep(pending []Pending, l StepLimits, turn int) []Share {
@@ -68,9 +70,11 @@ func PlanStep(pending []Pending, l StepLimits, turn int) []Share {
 	}
 	budget := max(l.Chunk, l.BlockTokens)
 	limited := rows > 0 && l.MaxTime > 0 && l.Cost != nil
-	left, taken := l.MaxTime, 0
+	var left time.Duration
+	taken := 0
 	if limited {
-		left -= l.Cost.Decode(rows)
+		left = l.Cost.Within(l.MaxTime)
+		left = max(left-l.Cost.Decode(rows), left/2)
 	}
 	for len(parties) > 0 {
 		s := slices.MinFunc(parties, func(a, b *sharer) int {
@@ -92,12 +96,10 @@ func PlanStep(pending []Pending, l StepLimits, turn int) []Share {
 			s.leases = nil
 		default:
 			if limited {
-				cost := l.Cost.Prefill(p.Start+take[i], n)
-				// Before anything was measured a block is measured.
-				if taken > 0 && taken+n > l.MinChunk && (cost > left || cost == 0) {
+				if n = l.Cost.fitting(left, p.Start+take[i], n, taken == 0); n == 0 {
 					return shares(take)
 				}
-				left -= cost
+				left -= l.Cost.Prefill(p.Start+take[i], n)
 			}
 			if take[i] == 0 {
 				rows++
@@ -113,6 +115,26 @@ func PlanStep(pending []Pending, l StepLimits, turn int) []Share {
 		}
 	}
 	return shares(take)
+}
+
+// fitting returns how many of n tokens from a position on fit in the time that is left; at least some if they are the first. Before anything was measured
+// all n are measured.
+func (c *StepCost) fitting(left time.Duration, start, n int, first bool) int {
+	cost := c.Prefill(start, n)
+	if cost == 0 {
+		if first {
+			return n
+		}
+		return 0
+	}
+	fits := int(float64(n) * max(left.Seconds(), 0) / cost.Seconds())
+	switch {
+	case fits >= n:
+		return n
+	case fits < granule && first:
+		return min(n, granule)
+	}
+	return fits / granule * granule
 }
 
 // sharer is a party while a chunk is shared out.

@@ -169,7 +169,7 @@ func TestNoPromptStarves(t *testing.T) {
 
 func TestChunksFitTheirTime(t *testing.T) {
 	cost := &runtime.StepCost{}
-	l := runtime.StepLimits{Rows: 8, Chunk: 64, BlockTokens: 4, MaxTime: 100 * time.Millisecond, Cost: cost}
+	l := runtime.StepLimits{Rows: 8, Chunk: 64, BlockTokens: 4, MaxTime: 106 * time.Millisecond, Cost: cost} // 100 of them for the engine
 	decode := runtime.Pending{Start: 9, Tokens: 1, Room: 3}
 	prefill := func(start int) runtime.Pending { return runtime.Pending{Start: start, Tokens: 1000, Room: 1000} }
 	chunk := func(pending ...runtime.Pending) (n int) {
@@ -185,16 +185,20 @@ func TestChunksFitTheirTime(t *testing.T) {
 	for _, rows := range []int{1, 2, 3} {
 		cost.Observe(rows, nil, time.Duration(20*rows)*time.Millisecond)
 	}
-	for start := 0; start < 400; start += 40 { // 1 ms a token, and 1 more for each 100 positions before it
-		cost.Observe(0, []runtime.Row{{Start: start, Tokens: make([]int32, 40)}}, time.Duration(40*1000+400*(start+20))*time.Microsecond)
+	for start := 0; start < 5000; start += 40 { // 1 ms a token, and 1 more for each 1000 positions before it
+		cost.Observe(0, []runtime.Row{{Start: start, Tokens: make([]int32, 40)}}, time.Duration(40*1000+40*(start+20))*time.Microsecond)
 	}
-	require.Equal(t, 60, chunk(decode, prefill(0)), "80 ms are left, and the token at 60 takes 1.6")
-	require.Equal(t, 32, chunk(decode, decode, decode, prefill(0)), "40 ms are left")
-	require.Equal(t, 16, chunk(decode, decode, decode, decode, prefill(0)), "20 ms are left")
-	require.Equal(t, 24, chunk(decode, prefill(200)), "a token takes 3 ms and more")
-	require.Equal(t, 4, chunk(decode, decode, decode, decode, decode, decode, prefill(200)), "no time is left")
-	l.MinChunk = 16
-	require.Equal(t, 16, chunk(decode, decode, decode, decode, decode, decode, prefill(200)))
+	require.Equal(t, 52, chunk(decode, prefill(0)), "the first step beside others")
+	cost.Observe(1, []runtime.Row{{Start: 4980, Tokens: make([]int32, 40)}}, 260*time.Millisecond)
+	require.Equal(t, 64, chunk(decode, prefill(0)), "80 ms are left")
+	require.Equal(t, 52, chunk(decode, decode, prefill(0)), "60 ms are left")
+	require.Equal(t, 44, chunk(decode, decode, decode, prefill(0)), "40 ms are left, but half of the time is the prompt's")
+	require.Equal(t, 16, chunk(decode, prefill(4000)), "a token takes 5 ms")
+	require.Equal(t, 8, chunk(decode, decode, decode, decode, decode, decode, prefill(4000)), "no time is left, but half of it")
+	require.Equal(t, 8, chunk(decode, prefill(8000)), "a token takes 9 ms, and none was seen so far back")
+	require.Equal(t, 4, chunk(decode, prefill(1_000_000)), "something in any case")
+	l.BlockTokens = 64
+	require.Equal(t, 12, chunk(decode, prefill(4032)), "a part of a block")
 	l.MaxTime = 0
-	require.Equal(t, 64, chunk(decode, prefill(200)))
+	require.Equal(t, 64, chunk(decode, prefill(0)))
 }

@@ -18,7 +18,7 @@ import (
 func TestMain(m *testing.M) { os.Exit(troupetest.Main(m)) }
 
 // startStack serves the starter model in this process, for what only the system's own numbers show.
-func startStack(t *testing.T) *troupetest.Stack {
+func startStack(t *testing.T, change ...func(*actors.Config)) *troupetest.Stack {
 	t.Helper()
 	if err := mlx.Available(); err != nil {
 		t.Skipf("there is no engine here: %v", err)
@@ -27,7 +27,11 @@ func startStack(t *testing.T) *troupetest.Stack {
 	require.NoError(t, err)
 	eng, err := engine.New(folder, engine.Options{KVBytes: 256 << 20})
 	require.NoError(t, err)
-	stack, err := troupetest.StartStack(actors.Config{Engine: eng, Model: folder.Model}, http.Config{})
+	cfg := actors.Config{Engine: eng, Model: folder.Model}
+	for _, f := range change {
+		f(&cfg)
+	}
+	stack, err := troupetest.StartStack(cfg, http.Config{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, stack.Close()) })
 	return stack
