@@ -40,7 +40,12 @@ func blockKeyOf(name string) (key runtime.BlockKey, ok bool) {
 	if _, err := hex.Decode(key[:], []byte(name[:2*keyBytes])); err != nil {
 		return key, false
 	}
-	return key, blockName(key) == "blocks/"+name // no capitals
+	for _, c := range []byte(name) {
+		if 'A' <= c && c <= 'Z' {
+			return key, false
+		}
+	}
+	return key, true
 }
 
 // header is the start of the files of all blocks of one tag and size, with checksum and key left blank.

@@ -6,11 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"troupe/runtime"
 )
+
+// scanners is how many manifests are read at once at start. More are not faster, even when none is in the page cache.
+const scanners = 4
 
 // unseen marks the size of a block that a manifest names, until its file is seen.
 const unseen = 1 << 31
@@ -31,8 +40,11 @@ func (d *Disk) scan() error {
 		return err
 	}
 	d.trimQuarantine()
+	var blocks []runtime.BlockKey
+	var listing errgroup.Group
+	listing.Go(func() (err error) { blocks, err = d.listBlocks(); return err })
 	agents, err := d.scanAgents()
-	if err != nil {
+	if err := errors.Join(err, listing.Wait()); err != nil {
 		return err
 	}
 	slices.SortFunc(agents, func(a, b found) int {
@@ -41,10 +53,7 @@ func (d *Disk) scan() error {
 	for _, a := range agents {
 		d.index.put(a.saved, a.file)
 	}
-	orphans, err := d.scanBlocks()
-	if err != nil {
-		return err
-	}
+	orphans := d.seeBlocks(blocks)
 	// A kill may have left a manifest renamed but not synced. Nothing that the one before names may go until it is.
 	if err := d.fs.SyncDir("agents"); err != nil {
 		return err
@@ -78,42 +87,74 @@ func (d *Disk) sweep(dir string) error {
 // maxUnreadable is how many files may be unreadable before this looks like a disk that is not there rather than one that wears out.
 const maxUnreadable = maxQuarantine / 2
 
+// scanned is a manifest that was read, or why it was not.
+type scanned struct {
+	name string
+	p    *manifest
+	size int
+	err  error
+}
+
 // scanAgents reads all manifests and counts what they name. What it does not return is not in the folder any more.
-func (d *Disk) scanAgents() ([]found, error) {
+func (d *Disk) scanAgents() (agents []found, err error) {
 	var names []string
-	if err := d.fs.List("agents", func(name string) { names = append(names, name) }); err != nil {
+	if err := d.fs.List("agents", func(name string) {
+		if strings.HasSuffix(name, manifestEnds) { // others are not ours
+			names = append(names, "agents/"+name)
+		}
+	}); err != nil {
 		return nil, err
 	}
-	var agents []found
 	bad, unreadable := map[string]error{}, 0
-	for _, name := range names {
-		if !strings.HasSuffix(name, manifestEnds) {
-			continue // not ours
-		}
-		name = "agents/" + name
-		p, size, err := d.reallyReadManifest(name)
+	for r := range d.readManifests(names) {
 		switch {
-		case err == nil:
-			d.count(p)
-			file := d.stored(int64(size))
-			agents = append(agents, found{p.summary(file), file})
+		case r.err == nil:
+			d.count(r.p)
+			file := d.stored(int64(r.size))
+			agents = append(agents, found{r.p.summary(file), file})
 			continue
-		case errors.Is(err, errNewer):
-			return nil, err
-		case !errors.Is(err, errDamaged):
+		case errors.Is(r.err, errNewer):
+			return nil, r.err
+		case !errors.Is(r.err, errDamaged):
 			unreadable++
 		}
-		if bad[name] = err; unreadable > maxUnreadable {
-			return nil, fmt.Errorf("the disk is failing: %w", err)
+		if bad[r.name] = r.err; unreadable > maxUnreadable {
+			return nil, fmt.Errorf("the disk is failing: %w", r.err)
 		}
 	}
-	for name, err := range bad {
-		d.log.Warn("set aside what cannot be read", "file", name, "error", err)
+	for _, name := range slices.Sorted(maps.Keys(bad)) {
+		d.log.Warn("set aside what cannot be read", "file", name, "error", bad[name])
 		if err := d.setAside(name); err != nil {
 			return nil, err
 		}
 	}
 	return agents, nil
+}
+
+// readManifests reads several files at once, in no order. None is read any more when the loop over it ends.
+func (d *Disk) readManifests(names []string) iter.Seq[scanned] {
+	return func(yield func(scanned) bool) {
+		var next atomic.Int64
+		var readers sync.WaitGroup
+		read := make(chan scanned, scanners)
+		for range min(scanners, len(names)) {
+			readers.Go(func() {
+				for i := next.Add(1) - 1; i < int64(len(names)); i = next.Add(1) - 1 {
+					p, size, err := d.reallyReadManifest(names[i])
+					read <- scanned{names[i], p, size, err}
+				}
+			})
+		}
+		go func() { readers.Wait(); close(read) }()
+		for r := range read {
+			if !yield(r) {
+				next.Store(int64(len(names)))
+				for range read { // what was under way
+				}
+				return
+			}
+		}
+	}
 }
 
 // count adds what a manifest names to the index, not yet seen on disk.
@@ -124,19 +165,25 @@ func (d *Disk) count(p *manifest) {
 	}
 }
 
-// scanBlocks compares the files of blocks with what the manifests name, and returns those that are not named.
-func (d *Disk) scanBlocks() (orphans []runtime.BlockKey, err error) {
-	x := d.index
-	if err := d.fs.List("blocks", func(name string) {
-		key, ok := blockKeyOf(name)
-		if !ok {
-			return // not ours
+// listBlocks returns the keys of the files of blocks.
+func (d *Disk) listBlocks() (keys []runtime.BlockKey, err error) {
+	err = d.fs.List("blocks", func(name string) {
+		if key, ok := blockKeyOf(name); ok { // others are not ours
+			keys = append(keys, key)
 		}
+	})
+	return keys, err
+}
+
+// seeBlocks compares the blocks that there are with what the manifests name, and returns those that are not named.
+func (d *Disk) seeBlocks(there []runtime.BlockKey) (orphans []runtime.BlockKey) {
+	x := d.index
+	for _, key := range there {
 		id := x.id(key)
 		info, named := x.blocks[id]
 		if !named {
 			orphans = append(orphans, key)
-			return
+			continue
 		}
 		if info.size&unseen != 0 {
 			info.size &^= unseen
@@ -144,8 +191,6 @@ func (d *Disk) scanBlocks() (orphans []runtime.BlockKey, err error) {
 			x.stored++
 			x.bytes += int64(info.size)
 		}
-	}); err != nil {
-		return nil, err
 	}
 	for id, info := range x.blocks {
 		if info.size&unseen != 0 {
@@ -153,7 +198,7 @@ func (d *Disk) scanBlocks() (orphans []runtime.BlockKey, err error) {
 			x.blocks[id] = info
 		}
 	}
-	return orphans, nil
+	return orphans
 }
 
 // readManifest reads the manifest in a file, which has so many bytes when it is not encrypted.
