@@ -169,7 +169,7 @@ func TestNoPromptStarves(t *testing.T) {
 
 func TestChunksFitTheirTime(t *testing.T) {
 	cost := &runtime.StepCost{}
-	l := runtime.StepLimits{Rows: 8, Chunk: 64, BlockTokens: 4, MaxTime: 106 * time.Millisecond, Cost: cost} // 100 of them for the engine
+	l := runtime.StepLimits{Rows: 8, Chunk: 64, BlockTokens: 4, MaxTime: 112 * time.Millisecond, Cost: cost} // 100 of them for the engine
 	decode := runtime.Pending{Start: 9, Tokens: 1, Room: 3}
 	prefill := func(start int) runtime.Pending { return runtime.Pending{Start: start, Tokens: 1000, Room: 1000} }
 	chunk := func(pending ...runtime.Pending) (n int) {

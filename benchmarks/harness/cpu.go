@@ -41,6 +41,23 @@ func ProcessCPU(pid int) (time.Duration, error) {
 	return time.Duration(user+system) * tick, nil
 }
 
+// ProcessMemory is what a running process has in memory, in bytes. It needs /proc.
+func ProcessMemory(pid int) (int64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(text))
+	if len(fields) < 2 {
+		return 0, fmt.Errorf("/proc/%d/statm: %d fields", pid, len(fields))
+	}
+	pages, err := strconv.ParseInt(fields[1], 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("/proc/%d/statm: %w", pid, err)
+	}
+	return pages * int64(os.Getpagesize()), nil
+}
+
 // Ticks are processor time of the whole machine since it started.
 type Ticks struct{ Stolen, All uint64 }
 

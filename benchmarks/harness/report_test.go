@@ -58,6 +58,11 @@ func TestProcessorTimeGrows(t *testing.T) {
 	require.InDelta(t, OwnCPU().Seconds(), used.Seconds(), 0.1)
 	_, err = ProcessCPU(1 << 30)
 	require.Error(t, err)
+	memory, err := ProcessMemory(os.Getpid())
+	require.NoError(t, err)
+	require.Greater(t, memory, int64(1<<20))
+	_, err = ProcessMemory(1 << 30)
+	require.Error(t, err)
 	require.Positive(t, ReadTicks().All)
 }
 

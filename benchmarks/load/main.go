@@ -10,6 +10,8 @@
 //	batch    do requests that arrive one after another share steps? The starter model, in this process
 //	starter  tokens per second of the starter model, with the real binary
 //	fit      how many agents does the same memory hold with KV of 16, 8 and 4 bits?
+//	gap      how long do agents that speak wait for their next token while a long prompt arrives? Any model, with the real binary
+//	swap     how long does it take to replace the model, and how long is there no service? The starter model and one like it, with the real binary
 //	url      tokens per second of a server that runs already
 //
 // A run in which any answer was not a whole 200 reports what went wrong, and no figure.
@@ -22,6 +24,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/pprof"
+	"time"
 
 	"troupe/benchmarks/harness"
 )
@@ -29,7 +32,8 @@ import (
 // options are the flags. Zero is the mode's own default.
 type options struct {
 	agents, tokens, runs int
-	url, binary          string
+	url, binary, model   string
+	maxGap               time.Duration
 }
 
 // mode is one measurement.
@@ -46,6 +50,8 @@ func modes() []mode {
 		{"batch", measureBatch},
 		{"starter", measureStarter},
 		{"fit", measureFit},
+		{"gap", measureGap},
+		{"swap", measureSwap},
 		{"url", measureURL},
 	}
 }
@@ -59,13 +65,15 @@ func main() {
 
 func run() (err error) {
 	var o options
-	name := flag.String("mode", "all", "which measurement: fake, idle, startup, batch, starter, fit, url, or all but url")
+	name := flag.String("mode", "all", "which measurement: fake, idle, startup, batch, starter, fit, gap, swap, url, or all but url")
 	profile := flag.String("cpuprofile", "", "write a CPU profile to this file")
 	flag.IntVar(&o.agents, "agents", 0, "agents at once; 0 is the mode's default")
 	flag.IntVar(&o.tokens, "tokens", 0, "tokens of each answer; 0 is the mode's default")
 	flag.IntVar(&o.runs, "runs", 0, "repetitions; 0 is the mode's default")
 	flag.StringVar(&o.url, "url", "http://127.0.0.1:8000", "the server of mode url")
-	flag.StringVar(&o.binary, "binary", "bin/troupe", "the binary of the modes startup and starter")
+	flag.StringVar(&o.binary, "binary", "bin/troupe", "the binary of the modes startup, starter, gap and swap")
+	flag.StringVar(&o.model, "model", "starter", "the model of mode gap: a folder, or the one in the binary")
+	flag.DurationVar(&o.maxGap, "max-gap", 200*time.Millisecond, "the target of mode gap")
 	flag.Parse()
 
 	if *profile != "" {
