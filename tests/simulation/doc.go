@@ -3,4 +3,6 @@
 //
 // In a world, clients join, leave, read slowly and come back with longer conversations; the engine fails and panics, agents panic, the pool of blocks is
 // far too small. The pool checks its books after every message. A failure names its seed, and -seed runs that one alone.
+//
+// In a tribe, the agents of several owners have tokens of their own, and an engine notes every context in which those of two meet.
 package simulation
