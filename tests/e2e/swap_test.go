@@ -329,33 +329,3 @@ func TestAFailedSwapLeavesTheOldModel(t *testing.T) {
 		})
 	}
 }
-
-// TestKillNineInASwap kills the server at several moments of a swap. What was saved is there, whichever model the next one serves first.
-func TestKillNineInASwap(t *testing.T) {
-	flags := []string{"--models", twins(t), "--admin-key", swapKey, "--idle-save", "50ms", "--memory-limit", "256MiB", "--kv-memory", "128MiB"}
-	s := troupetest.Start(t, flags...)
-	r := troupetest.Request{Messages: troupetest.User("The code word is ZEBRA-42.")}
-	troupetest.MustChat(t, s.URL, "ada", r)
-	require.Eventually(t, func() bool { return savedAgents(t, s.Data) == 1 }, time.Minute, 10*time.Millisecond)
-	for _, ms := range []time.Duration{0, 5, 10, 20, 40, 60, 150} {
-		after := ms * time.Millisecond
-		swapped := make(chan struct{})
-		go func() {
-			defer close(swapped)
-			_, text, err := admin(s, http.MethodPost, "/admin/models/swap", `{"model":"twin"}`) // it may not live to answer
-			t.Logf("killed after %s: %s%v", after, text, err)
-		}()
-		time.Sleep(after)
-		s.Kill()
-		<-swapped
-		s = s.Again(flags...)
-		a := troupetest.MustChat(t, s.URL, "ada", r)
-		require.Equal(t, a.Usage.Prompt-1, a.Usage.Details.Cached, "after %s", after)
-	}
-	_, text, err := admin(s, http.MethodGet, "/admin/models", "")
-	require.NoError(t, err)
-	var models struct{ State string }
-	require.NoError(t, json.Unmarshal([]byte(text), &models))
-	require.Equal(t, "ready", models.State)
-	s.Stop()
-}
