@@ -9,6 +9,7 @@
 # and proves it: the pack is opened in another folder, and serves and answers there with an empty environment.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+deploy=$PWD/cmd/deploy
 
 work=$(mktemp -d)
 server=
@@ -65,4 +66,7 @@ answer=$(echo "Hello!" | env -i ./bin/troupe chat --url "$url")
 [ "$(printf %s "$answer" | wc -w)" -gt 10 ] || fail "the server does not answer: $answer"
 kill "$server" && wait "$server" || fail "the server does not stop well"
 server=
+if [ "$(uname -s)" = Linux ] && unshare --map-root-user --mount --pid --fork true 2>/dev/null; then
+  bash "$deploy/bare.sh" "$PWD"
+fi
 echo "dist/$name.tar.gz: $(du -h "$OLDPWD/dist/$name.tar.gz" | cut -f1), and it serves"
