@@ -183,7 +183,7 @@ func (p *pool) admit(ctx actor.Context, t *ticket, m runtime.Match) {
 	p.stats.WaitTime += p.Now().Sub(t.since)
 
 	resumed := t.state == halted
-	t.state = running
+	t.state, t.began = running, p.stats.Steps
 	t.runs(1)
 	t.place.Paused = false
 	p.running = insertByAge(p.running, t)

@@ -42,7 +42,7 @@ type pool struct {
 	stopping bool              // nothing matters any more
 	drained  []chan<- struct{} // closed when no ticket is left
 	stats    poolStats
-	pace     runtime.Pace
+	speeds   speeds
 }
 
 func newPool(s *System) *pool {
@@ -86,7 +86,7 @@ func (p *pool) Receive(ctx actor.Context) {
 		p.surplus(ctx, m)
 	case *report:
 		p.stats.step(m.stepReport)
-		p.pace.Observe(m.prefill, m.took)
+		p.speeds.observe(m.stepReport)
 		p.stepOver(ctx, m.step)
 		if !p.progress(m.progress) {
 			return
@@ -198,7 +198,7 @@ func (p *pool) refusal(client context.Context, t *ticket) error {
 		return nil
 	}
 	err := runtime.Errorf(runtime.Busy, "the server is full: %d requests run and %d wait, with %d tokens", len(p.running), p.queue.Len(), queued)
-	err.RetryAfter = runtime.RetryAfter(queued, p.pace.PerSecond())
+	err.RetryAfter = p.retryAfter(t, queued)
 	return err
 }
 
@@ -247,6 +247,7 @@ func (p *pool) progress(list []progress) (any bool) {
 	for _, m := range list {
 		if t, ok := p.tickets[m.id]; ok && t.state == running {
 			p.publish(t, m.length)
+			t.began = p.stats.Steps
 			any = true
 		}
 	}
@@ -303,6 +304,7 @@ func (p *pool) ended(ctx actor.Context, m *ended) {
 	t.state = over
 	p.written = max(p.written, m.step)
 	if m.tokens != nil {
+		p.speeds.answers.Observe(len(m.tokens)+1-len(t.request.Prompt), t.outputs)
 		t.tokens, t.keys = m.tokens, m.keys
 		p.publish(t, len(m.tokens))
 		if s := t.seat; s != nil && s.id != "" && len(m.tokens) > 0 {

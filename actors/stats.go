@@ -59,6 +59,7 @@ type Stats struct {
 // stepReport is what a step carried.
 type stepReport struct {
 	rows, prefill, decode int
+	prompts               []runtime.Row // those of the rows that prefill, without their blocks
 	took                  time.Duration
 	failed                bool
 }
@@ -68,6 +69,7 @@ func reportOf(m *stepped) stepReport {
 	for _, row := range m.step.rows {
 		if n := len(row.Tokens); n > 1 {
 			r.prefill += n
+			r.prompts = append(r.prompts, runtime.Row{Start: row.Start, Tokens: row.Tokens})
 		} else {
 			r.decode++
 		}
@@ -124,7 +126,7 @@ func (p *pool) snapshot() Stats {
 	s.PoolMail, s.BatcherMail, s.KeeperMail = mail.pool.waiting(), mail.batcher.waiting(), mail.keeper.waiting()
 	s.Draining = p.closing != nil && runtime.KindOf(p.closing) == runtime.Draining
 	s.RowsPerStep = slices.Clone(s.RowsPerStep)
-	s.PrefillSpeed = p.pace.PerSecond()
+	s.PrefillSpeed = p.speeds.prompt.PerSecond()
 	s.Uptime = p.Now().Sub(p.stats.began)
 	return s
 }

@@ -59,6 +59,7 @@ type ticket struct {
 	borrowed bool               // saved is the beginning of the prompt instead, in blocks that others saved
 	restored *memory            // what was read for it
 	since    time.Time          // when it began to wait
+	began    uint64             // how many steps there had been when it was admitted, or its prompt got on last: it gets a token in each step from then on
 	place    runtime.Place      // among those of others
 	lacks    int                // tokens that are to be computed when it is admitted, as far as that is known
 

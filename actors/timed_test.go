@@ -2,6 +2,7 @@ package actors_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -26,6 +27,7 @@ type timed struct {
 	due     []*visit // in order
 	visits  []*visit
 	longest time.Duration // step
+	seconds bool          // who is refused waits for whole seconds
 }
 
 // visit is one request and when its tokens came.
@@ -36,6 +38,9 @@ type visit struct {
 	tokens  []time.Duration
 	done    bool
 	then    func() // when it is over
+
+	returns bool // when it is refused, as soon as it was told to
+	tries   int
 }
 
 func (w *timed) Schedule(f func()) { w.queue = append(w.queue, f) }
@@ -98,10 +103,14 @@ func (w *timed) step(rows []runtime.Row) error {
 // send has a request come at a time.
 func (w *timed) send(at time.Duration, r actors.Request) *visit {
 	v := &visit{at: at, request: r}
-	w.due = append(w.due, v)
-	slices.SortStableFunc(w.due, func(a, b *visit) int { return int(a.at - b.at) })
+	w.expect(v)
 	w.visits = append(w.visits, v)
 	return v
+}
+
+func (w *timed) expect(v *visit) {
+	w.due = append(w.due, v)
+	slices.SortStableFunc(w.due, func(a, b *visit) int { return int(a.at - b.at) })
 }
 
 func (w *timed) arrive(now time.Duration) {
@@ -109,7 +118,20 @@ func (w *timed) arrive(now time.Duration) {
 	v := w.due[0]
 	w.due = w.due[1:]
 	var err error
+	v.tries++
 	v.stream, err = w.system.Generate(context.Background(), v.request)
+	var busy *runtime.Error
+	if v.returns && errors.As(err, &busy) && busy.Kind == runtime.Busy {
+		require.GreaterOrEqual(w, busy.RetryAfter, runtime.MinRetryAfter)
+		require.LessOrEqual(w, busy.RetryAfter, runtime.MaxRetryAfter)
+		wait := busy.RetryAfter
+		if w.seconds {
+			wait = (wait + time.Second - 1).Truncate(time.Second)
+		}
+		v.stream, v.at = nil, now+wait
+		w.expect(v)
+		return
+	}
 	require.NoError(w, err)
 }
 

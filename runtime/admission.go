@@ -1,11 +1,8 @@
 package runtime
 
-import (
-	"math"
-	"time"
-)
+import "time"
 
-// Bounds of RetryAfter.
+// Bounds of how long a refused client is told to wait.
 const (
 	MinRetryAfter = time.Second
 	MaxRetryAfter = 50 * time.Second
@@ -58,19 +55,6 @@ func WantsBlock(l *Lease, end int) bool {
 }
 
 func (l Limits) blocksFor(n int) int { return (n + l.BlockTokens - 1) / l.BlockTokens }
-
-// RetryAfter estimates when a refused client should come back: when the prompt tokens that wait will have been prefilled, in whole seconds between
-// MinRetryAfter and MaxRetryAfter.
-func RetryAfter(queuedTokens int, perSecond float64) time.Duration {
-	if perSecond <= 0 || queuedTokens <= 0 {
-		return MinRetryAfter
-	}
-	seconds := math.Ceil(float64(queuedTokens) / perSecond)
-	if seconds >= MaxRetryAfter.Seconds() {
-		return MaxRetryAfter
-	}
-	return max(MinRetryAfter, time.Duration(seconds)*time.Second)
-}
 
 // Pace is a moving average of a speed. The zero value has seen nothing.
 type Pace struct{ perSecond float64 }

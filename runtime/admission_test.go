@@ -69,24 +69,6 @@ func TestGrantIsOneBlockAheadAndNoMoreThanNeeded(t *testing.T) {
 	})
 }
 
-func TestRetryAfter(t *testing.T) {
-	for _, c := range []struct {
-		tokens int
-		speed  float64
-		want   time.Duration
-	}{
-		{0, 100, time.Second},
-		{1000, 0, time.Second}, // nothing was measured yet
-		{50, 100, time.Second},
-		{1000, 100, 10 * time.Second},
-		{1001, 100, 11 * time.Second},
-		{1 << 40, 1e-9, 50 * time.Second},
-		{100000, 100, 50 * time.Second},
-	} {
-		require.Equal(t, c.want, runtime.RetryAfter(c.tokens, c.speed), "%+v", c)
-	}
-}
-
 func TestPace(t *testing.T) {
 	var p runtime.Pace
 	require.Zero(t, p.PerSecond())
