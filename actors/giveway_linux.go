@@ -6,10 +6,9 @@ import (
 	"time"
 )
 
-// giveWay has the calling goroutine run on an OS thread of its own, which ends with it, and which the kernel prefers the threads of the engine to. A kernel
-// that refuses changes nothing but that.
-func giveWay() {
-	const nice = 15
+// giveWay has the calling goroutine run on an OS thread of its own, which ends with it, and which the kernel prefers the threads of the engine to: the
+// more so the nicer it is, up to 19. A kernel that refuses changes nothing but that.
+func giveWay(nice int) {
 	runtime.LockOSThread()
 	_ = syscall.Setpriority(syscall.PRIO_PROCESS, syscall.Gettid(), nice)
 }

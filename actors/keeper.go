@@ -122,7 +122,7 @@ func (k *keeper) start(ctx actor.Context, e errand, l lane) {
 	case d.pump != nil:
 		d.pump.Schedule(run)
 	case l == writing:
-		d.open.Go(func() { giveWay(); run() })
+		d.open.Go(func() { giveWay(niceWriting); run() })
 	default:
 		d.open.Go(run)
 	}
@@ -189,7 +189,7 @@ func (k *keeper) load(m *load) *loaded {
 	if n := min(blockReaders, len(m.keys)); k.desk.pump == nil {
 		var readers sync.WaitGroup
 		for range n {
-			readers.Go(func() { giveWay(); r.run() })
+			readers.Go(func() { giveWay(niceReading); r.run() })
 		}
 		readers.Wait()
 	} else {
