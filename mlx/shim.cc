@@ -4,6 +4,9 @@
 
 #include <atomic>
 #include <cstring>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "graph.h"
 #include "mlx/compile.h"
@@ -157,7 +160,12 @@ void mlx_reset_peak(void) {
 }
 
 int mlx_clear_cache(void) {
-  return guard("clear cache", [] { mx::clear_cache(); });
+  return guard("clear cache", [] {
+    mx::clear_cache();
+#ifdef __GLIBC__
+    malloc_trim(0);  // or the C library keeps what was freed: most of the weights
+#endif
+  });
 }
 
 mlx_graph* mlx_graph_new(void) {
