@@ -161,7 +161,7 @@ func (s *Server) admit(ctx context.Context, c *fiber.Ctx, d dialect, v *service,
 	if err != nil {
 		return nil, err
 	}
-	r.Agent, r.Owner, r.Class, g.tokens = runtime.JoinAgent(g.owner, g.agent), g.owner, class, len(r.Prompt)
+	r.Agent, r.Owner, r.Class, g.tokens = runtime.JoinAgent(g.owner, g.agent), g.owner, max(class, s.classes[g.owner]), len(r.Prompt)
 	r.Saved = g.span.saved()
 	g.missed = func(m actors.Miss) string { return v.cacheMiss(ctx, in, r.Prompt, m) }
 	g.pseudonym = runtime.Pseudonym(r.Agent)

@@ -45,6 +45,7 @@ func agentID(header func(string) string, b identityFields) (string, error) {
 }
 
 // classOf says how urgent a request is: what X-Priority names, else what a sub-agent of Claude Code asks, else the answer to somebody who waits for it.
+// It is not more urgent than its key allows, see [Config.KeyClasses].
 func classOf(header func(string) string) (runtime.Class, error) {
 	if name := header("X-Priority"); name != "" {
 		class, err := runtime.ParseClass(name)

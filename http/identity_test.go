@@ -92,3 +92,35 @@ func TestClassOfARequest(t *testing.T) {
 	a := h.post(t, "/v1/messages", anthropicBody(""), "X-Priority", "urgent")
 	requireError(t, "anthropic", a, http.StatusBadRequest, "X-Priority must be interactive, agent or batch", "")
 }
+
+// The class of a key is that of its requests, unless they ask for a less urgent one.
+func TestAKeyBoundsTheClass(t *testing.T) {
+	h, d := direct(t, Config{APIKeys: []string{"any", "boss", "helper", "night"}, KeyClasses: map[string]runtime.Class{
+		"boss": runtime.Interactive, "helper": runtime.SubAgent, "night": runtime.Batch,
+	}})
+	for _, c := range []struct {
+		key, header string
+		want        runtime.Class
+	}{
+		{"any", "", runtime.Interactive},
+		{"any", "agent", runtime.SubAgent},
+		{"any", "batch", runtime.Batch},
+		{"boss", "", runtime.Interactive},
+		{"boss", "batch", runtime.Batch},
+		{"helper", "", runtime.SubAgent},
+		{"helper", "interactive", runtime.SubAgent},
+		{"helper", "agent", runtime.SubAgent},
+		{"helper", "batch", runtime.Batch},
+		{"night", "", runtime.Batch},
+		{"night", "interactive", runtime.Batch},
+		{"night", "agent", runtime.Batch},
+	} {
+		d.stage(ended(runtime.FinishStop), hello...)
+		headers := []string{"x-api-key", c.key}
+		if c.header != "" {
+			headers = append(headers, "x-priority", c.header)
+		}
+		require.Equal(t, http.StatusOK, h.post(t, "/v1/messages", anthropicBody(""), headers...).status)
+		require.Equal(t, c.want, d.last(t).Class, "%+v", c)
+	}
+}

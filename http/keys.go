@@ -45,7 +45,12 @@ func (k keyring) match(shown ...string) (index int, ok bool) {
 }
 
 // owner is the name of a key in the ids of agents, and says nothing about the key.
-func (k keyring) owner(index int) string { return hex.EncodeToString(k.digests[index][:8]) }
+func (k keyring) owner(index int) string { return ownerName(k.digests[index]) }
+
+// ownerOf is that name of a key.
+func ownerOf(key string) string { return ownerName(sha256.Sum256([]byte(key))) }
+
+func ownerName(digest [sha256.Size]byte) string { return hex.EncodeToString(digest[:8]) }
 
 // validKey returns why a string cannot be a key. It does not repeat the string, which is a secret even if it is bad.
 func validKey(key string) error {

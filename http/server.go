@@ -20,6 +20,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"troupe/actors"
+	"troupe/runtime"
 	"troupe/runtime/model"
 )
 
@@ -28,20 +29,21 @@ const headerLimit = 32 << 10
 
 // Config says how to serve. The zero value serves with the defaults that the fields name.
 type Config struct {
-	Logger       *slog.Logger  // nil: slog.Default
-	StrictModels bool          // refuse model ids other than the loaded model's; clients ask for ids of their own, so it is off by default
-	APIKeys      []string      // open everything but /health and /admin; none: everybody may call, and all share one set of agents
-	AdminKey     string        // opens /admin and /debug; without one these do not exist
-	CORSOrigins  []string      // exact origins of web pages that may call; none by default
-	Hosts        []string      // names that the server may be called by, beside those of the loopback; none: any name, but on a loopback address
-	RateLimits   RateLimits    // none by default
-	BodyLimit    int           // bytes of a request body; 0: 32 MiB, the limit of the Anthropic API
-	PingInterval time.Duration // between signs of life on a stream; 0: 5 s
-	ReadTimeout  time.Duration // for a request to arrive whole; 0: 60 s
-	IdleTimeout  time.Duration // for the next request on a connection; 0: 2 min
-	WriteTimeout time.Duration // for a client to take what was flushed to it; 0: 30 s
-	Tracer       trace.Tracer  // makes a span of each request; nil: none
-	StuckAfter   time.Duration // without a step while requests are there, after which the engine is taken to hang; 0: 2 min
+	Logger       *slog.Logger             // nil: slog.Default
+	StrictModels bool                     // refuse model ids other than the loaded model's; clients ask for ids of their own, so it is off by default
+	APIKeys      []string                 // open everything but /health and /admin; none: everybody may call, and all share one set of agents
+	KeyClasses   map[string]runtime.Class // by API key: the class of its requests, unless they ask for a less urgent one; others are interactive
+	AdminKey     string                   // opens /admin and /debug; without one these do not exist
+	CORSOrigins  []string                 // exact origins of web pages that may call; none by default
+	Hosts        []string                 // names that the server may be called by, beside those of the loopback; none: any name, but on a loopback address
+	RateLimits   RateLimits               // none by default
+	BodyLimit    int                      // bytes of a request body; 0: 32 MiB, the limit of the Anthropic API
+	PingInterval time.Duration            // between signs of life on a stream; 0: 5 s
+	ReadTimeout  time.Duration            // for a request to arrive whole; 0: 60 s
+	IdleTimeout  time.Duration            // for the next request on a connection; 0: 2 min
+	WriteTimeout time.Duration            // for a client to take what was flushed to it; 0: 30 s
+	Tracer       trace.Tracer             // makes a span of each request; nil: none
+	StuckAfter   time.Duration            // without a step while requests are there, after which the engine is taken to hang; 0: 2 min
 }
 
 // Validate returns what is wrong with a configuration that a user wrote. It never repeats a key.
@@ -79,8 +81,9 @@ type Server struct {
 	metrics *metrics
 
 	keys, adminKeys keyring
-	onLoopback      bool     // set before the first request
-	limiter         *limiter // nil: nothing is limited
+	classes         map[string]runtime.Class // by owner, as Config.KeyClasses
+	onLoopback      bool                     // set before the first request
+	limiter         *limiter                 // nil: nothing is limited
 
 	draining atomic.Bool
 	ctx      context.Context // of every generation; ends with the server
@@ -107,6 +110,10 @@ func New(cfg Config) *Server {
 	s := &Server{
 		cfg: cfg, log: cfg.Logger, now: time.Now, newID: newID, statsPatience: 5 * time.Second,
 		keys: newKeyring(cfg.APIKeys...), adminKeys: newKeyring(cfg.AdminKey), limiter: newLimiter(cfg.RateLimits),
+		classes: map[string]runtime.Class{},
+	}
+	for key, class := range cfg.KeyClasses {
+		s.classes[ownerOf(key)] = class
 	}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	s.metrics = newMetrics(s)

@@ -10,12 +10,13 @@ import (
 	"strings"
 
 	"troupe/http"
+	"troupe/runtime"
 )
 
 // securityFlags say who may reach the server, and how.
 type securityFlags struct {
 	APIKey       []secret `name:"api-key" placeholder:"KEY" help:"Keys of clients; agents are private to a key. None lets everybody in. Rather set the environment or the file: a command line is seen by others."`
-	APIKeyFile   string   `name:"api-key-file" placeholder:"FILE" help:"File with more keys of clients, one a line; empty lines and those with # in front do not count."`
+	APIKeyFile   string   `name:"api-key-file" placeholder:"FILE" help:"File with more keys of clients, one a line; empty lines and those with # in front do not count. 'KEY agent' and 'KEY batch' are keys whose requests are at most as urgent as that."`
 	AdminKey     secret   `placeholder:"KEY" help:"Key for /admin, /debug and imports of agents; without one there are none."`
 	AdminKeyFile string   `placeholder:"FILE" help:"File with the admin key."`
 	Insecure     bool     `help:"Listen on an address that others can reach although there is no API key."`
@@ -57,7 +58,9 @@ func (f *securityFlags) apply(cfg *http.Config) error {
 	if err != nil {
 		return fmt.Errorf("--api-key-file: %w", err)
 	}
-	cfg.APIKeys = append(cfg.APIKeys, fromFile...)
+	if err := addKeys(cfg, fromFile); err != nil {
+		return fmt.Errorf("--api-key-file: %w", err)
+	}
 	cfg.AdminKey = string(f.AdminKey)
 	if f.AdminKeyFile != "" {
 		keys, err := readKeys(f.AdminKeyFile)
@@ -71,6 +74,26 @@ func (f *securityFlags) apply(cfg *http.Config) error {
 	}
 	cfg.Hosts, cfg.CORSOrigins = f.AllowedHosts, f.CORSOrigins
 	return cfg.Validate()
+}
+
+// addKeys adds the lines of a file of API keys: each a key, and perhaps its class behind a space.
+func addKeys(cfg *http.Config, lines []string) error {
+	for i, line := range lines {
+		key, rest, _ := strings.Cut(line, " ")
+		cfg.APIKeys = append(cfg.APIKeys, key)
+		if rest = strings.TrimSpace(rest); rest == "" {
+			continue
+		}
+		class, err := runtime.ParseClass(rest)
+		if err != nil { // its text has what may be a part of the key
+			return fmt.Errorf("API key %d: behind a key there can only be its class: interactive, agent or batch", i+1)
+		}
+		if cfg.KeyClasses == nil {
+			cfg.KeyClasses = map[string]runtime.Class{}
+		}
+		cfg.KeyClasses[key] = max(cfg.KeyClasses[key], class)
+	}
+	return nil
 }
 
 // readKeys reads a file of keys. One without a key is an error: the server would be open to everybody.

@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"troupe/http"
+	"troupe/runtime"
 )
 
 func write(t *testing.T, name, text string) string {
@@ -33,13 +34,14 @@ func write(t *testing.T, name, text string) string {
 
 func TestKeysComeFromEverywhere(t *testing.T) {
 	f := securityFlags{
-		APIKey: []secret{"a", "b"}, APIKeyFile: write(t, "keys", "# Ann\nc\n\n  d\t\r\n#e"), AdminKeyFile: write(t, "admin", "root\n"),
+		APIKey: []secret{"a", "b"}, APIKeyFile: write(t, "keys", "# Ann\nc\n\n  d\t\r\n#e\nnight batch\n helper  agent\nhelper\nboss interactive"), AdminKeyFile: write(t, "admin", "root\n"),
 		AllowedHosts: []string{"troupe.example"}, CORSOrigins: []string{"http://a.example"},
 	}
 	var cfg http.Config
 	require.NoError(t, f.apply(&cfg))
 	require.Equal(t, http.Config{
-		APIKeys: []string{"a", "b", "c", "d"}, AdminKey: "root", Hosts: []string{"troupe.example"}, CORSOrigins: []string{"http://a.example"},
+		APIKeys: []string{"a", "b", "c", "d", "night", "helper", "helper", "boss"},
+		KeyClasses: map[string]runtime.Class{"night": runtime.Batch, "helper": runtime.SubAgent, "boss": runtime.Interactive}, AdminKey: "root", Hosts: []string{"troupe.example"}, CORSOrigins: []string{"http://a.example"},
 	}, cfg)
 }
 
@@ -51,6 +53,9 @@ func TestBadKeysAreErrors(t *testing.T) {
 		{securityFlags{APIKeyFile: "/no/such/file"}, "--api-key-file: "},
 		{securityFlags{APIKeyFile: write(t, "keys", "\n# nothing\n")}, "has no key"},
 		{securityFlags{APIKeyFile: write(t, "keys", "sk-secret with spaces")}, "API key 1: "},
+		{securityFlags{APIKeyFile: write(t, "keys", "a\nb sk-secret")}, "API key 2: behind a key there can only be its class"},
+		{securityFlags{APIKeyFile: write(t, "keys", "b batch sk-secret")}, "API key 1: "},
+		{securityFlags{APIKey: []secret{"sk-secret batch"}}, "API key 1: "},
 		{securityFlags{APIKey: []secret{"sk-secret\x00"}}, "API key 1: "},
 		{securityFlags{AdminKeyFile: write(t, "keys", "a\nb")}, "--admin-key-file: there can be only one"},
 		{securityFlags{AdminKeyFile: write(t, "keys", "a"), AdminKey: "sk-secret"}, "--admin-key-file: there can be only one"},
