@@ -40,7 +40,7 @@ func TestKeysComeFromEverywhere(t *testing.T) {
 	var cfg http.Config
 	require.NoError(t, f.apply(&cfg))
 	require.Equal(t, http.Config{
-		APIKeys: []string{"a", "b", "c", "d", "night", "helper", "helper", "boss"},
+		APIKeys:    []string{"a", "b", "c", "d", "night", "helper", "helper", "boss"},
 		KeyClasses: map[string]runtime.Class{"night": runtime.Batch, "helper": runtime.SubAgent, "boss": runtime.Interactive}, AdminKey: "root", Hosts: []string{"troupe.example"}, CORSOrigins: []string{"http://a.example"},
 	}, cfg)
 }
