@@ -29,7 +29,7 @@ type Config struct {
 	Model  *model.Model
 
 	MaxBatch int // most requests that run at once, each with at most one row in a step
-	MaxQueue int // most requests that wait for admission; negative: none
+	MaxQueue int // most requests that wait for admission, half of them of one agent; negative: none
 	// MaxQueueTokens is how many prompt tokens may wait to be computed, if more than one request waits. 0 is DefaultMaxQueueTokens; negative: any number.
 	MaxQueueTokens int
 	PrefillChunk   int // most prompt tokens in a step, all requests together

@@ -188,8 +188,18 @@ func (p *pool) refusal(client context.Context, t *ticket) error {
 	if err := client.Err(); err != nil { // its cancel may have come before it
 		return err
 	}
-	queued := 0
-	p.queue.All(func(t *ticket) { queued += t.lacks })
+	queued, own := 0, 0
+	p.queue.All(func(q *ticket) {
+		queued += q.lacks
+		if q.request.Agent == t.request.Agent {
+			own++
+		}
+	})
+	if most := max(1, p.MaxQueue/2); t.request.Agent != "" && p.MaxQueue > 0 && own >= most {
+		err := runtime.Errorf(runtime.Busy, "this agent has %d requests that wait, which is as many as one agent may have", own)
+		err.RetryAfter = p.retryAfter(t, queued)
+		return err
+	}
 	if n := p.queue.Len(); n < p.MaxQueue && (n == 0 || p.MaxQueueTokens < 0 || queued+t.lacks <= p.MaxQueueTokens) {
 		return nil
 	}
