@@ -84,9 +84,6 @@ struct Args {
 
 mx::Dtype dtype(int value);
 
-// Throws if the CPU cannot allocate so much.
-void check_memory(size_t bytes);
-
 // Builds an operation of op.h.
 std::vector<mx::array> build(int op, const Args& args);
 

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <memory>
 
+#include "allocate.h"
 #include "program.h"
 
 namespace troupe {
@@ -27,6 +28,7 @@ Limits measure(Machine& m) {
   constexpr size_t BYTES = size_t(256) << 20, PIECE = size_t(1) << 20;
   constexpr int PIECES = BYTES / PIECE, ROUNDS = 64, TIMES = 1 << 16;
   std::unique_ptr<uint8_t[]> memory(new uint8_t[BYTES + 4096]);
+  large_pages(memory.get(), BYTES + 4096);
   std::memset(memory.get(), 1, BYTES + 4096);
   std::atomic<int64_t> sink{0}, operations{0};
 

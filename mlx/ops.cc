@@ -6,8 +6,8 @@
 #include "graph.h"
 
 #include <cmath>
-#include <cstdlib>
 
+#include "allocate.h"
 #include "mlx/fast.h"
 #include "mlx/ops.h"
 #include "op.h"
@@ -35,15 +35,6 @@ mx::Dtype dtype(int value) {
     case Val::bfloat16: return mx::bfloat16;
     default: throw std::invalid_argument("unknown element type " + std::to_string(value));
   }
-}
-
-// MLX does not notice when the CPU's malloc fails, and crashes on the null
-// pointer. So what a program asks for by size, a KV pool above all, is tried first.
-void check_memory(size_t bytes) {
-  if (mx::default_device() != mx::Device::cpu || bytes < (size_t(64) << 20)) return;
-  void* trial = std::malloc(bytes);
-  if (!trial) throw std::runtime_error("out of memory: cannot allocate " + std::to_string(bytes) + " bytes");
-  std::free(trial);
 }
 
 static mx::array full(const Args& a) {

@@ -8,6 +8,7 @@
 #include <malloc.h>
 #endif
 
+#include "allocate.h"
 #include "graph.h"
 #include "mlx/compile.h"
 #include "mlx/device.h"
@@ -220,8 +221,7 @@ int mlx_from_bytes(mlx_graph* g, const void* data, size_t size, int32_t type, co
                    size_t n_shape, uintptr_t* out) {
   return guard(g, "from bytes", [&] {
     auto dims = Args{nullptr, 0, shape, n_shape, nullptr, 0}.shape(0, n_shape);
-    check_memory(size);
-    auto buffer = mx::allocator::malloc(size);
+    auto buffer = allocate(size);
     if (data != nullptr) std::memcpy(buffer.buffer().raw_ptr(), data, size);
     *out = g->own(mx::array(std::move(buffer), dims, dtype(type)));
   });
@@ -309,8 +309,7 @@ int mlx_pack(mlx_graph* g, int32_t form, int32_t scale, int32_t n, int32_t k, in
   return guard(g, "pack", [&] {
     Weight w{nullptr, Form(form), Scale(scale), n, k, group};
     size_t size = packed_size(w);
-    check_memory(size);
-    auto buffer = mx::allocator::malloc(size);
+    auto buffer = allocate(size);
     pack(w, weights, scales, biases, static_cast<uint8_t*>(buffer.buffer().raw_ptr()));
     *out = g->own(mx::array(std::move(buffer), mx::Shape{mx::safe_cast(size / 32), 32}, mx::uint8));
   });

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"troupe/mlx"
@@ -15,7 +16,8 @@ import (
 type bench struct {
 	c      *mlx.Context
 	k      *mlx.Kernels
-	limits limits
+	gauge  *gauge
+	limits limits // during the last measurement
 	random *rand.Rand
 	noise  []byte
 }
@@ -23,7 +25,7 @@ type bench struct {
 // cold is how much memory the calls of one program go through.
 const cold = 256 << 20
 
-func measureKernels(s settings, l limits) error {
+func measureKernels(s settings, gauge *gauge) error {
 	thread, err := mlx.Start(mlx.Options{Device: mlx.CPU})
 	if err != nil {
 		return err
@@ -34,7 +36,7 @@ func measureKernels(s settings, l limits) error {
 	}
 	defer k.Close()
 	err = thread.Do(func(c *mlx.Context) error {
-		b := &bench{c: c, k: k, limits: l, random: rand.New(rand.NewPCG(1, 2))}
+		b := &bench{c: c, k: k, gauge: gauge, random: rand.New(rand.NewPCG(1, 2))}
 		b.noise = make([]byte, 1<<20)
 		for i := 0; i < len(b.noise); i += 8 {
 			binary.LittleEndian.PutUint64(b.noise[i:], b.random.Uint64())
@@ -88,25 +90,37 @@ func (b *bench) all() error {
 	return nil
 }
 
-// time runs a program until it has taken half a second, and returns the median of its runs.
+// time runs a program until it has taken half a second, and returns its shortest run: the limits are those of the shortest too.
 func (b *bench) time(p *mlx.Program) (time.Duration, error) {
 	var runs []time.Duration
 	var total time.Duration
-	for len(runs) < 5 || total < 500*time.Millisecond {
-		g := b.c.NewGraph()
-		began := b.k.Busy()
-		err := g.Eval(g.Run(b.k, p)...)
-		took := b.k.Busy() - began
-		if closed := g.Close(); err == nil {
-			err = closed
+	var err error
+	b.limits, err = b.gauge.during(func() error {
+		for len(runs) < 5 || total < 500*time.Millisecond {
+			took, err := b.once(p)
+			if err != nil {
+				return err
+			}
+			runs = append(runs, took)
+			total += took
 		}
-		if err != nil {
-			return 0, err
-		}
-		runs = append(runs, took)
-		total += took
+		return nil
+	})
+	if err != nil {
+		return 0, err
 	}
-	return median(runs[1:]), nil // the first run allocates
+	return slices.Min(runs), nil
+}
+
+func (b *bench) once(p *mlx.Program) (time.Duration, error) {
+	g := b.c.NewGraph()
+	began := b.k.Busy()
+	err := g.Eval(g.Run(b.k, p)...)
+	took := b.k.Busy() - began
+	if closed := g.Close(); err == nil {
+		err = closed
+	}
+	return took, err
 }
 
 // report prints a line: flops and bytes are those of one call. Integer operations are compared with the limit of dot products if dots is set.

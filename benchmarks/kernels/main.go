@@ -9,9 +9,6 @@ import (
 	"fmt"
 	"log"
 	"strings"
-
-	"troupe/benchmarks/harness"
-	"troupe/mlx"
 )
 
 type settings struct {
@@ -42,12 +39,13 @@ func main() {
 }
 
 func run(s settings) error {
-	limits, err := measureLimits(s)
+	g, err := newGauge(s)
 	if err != nil {
 		return err
 	}
+	defer g.k.Close()
 	if s.kernels {
-		if err := measureKernels(s, limits); err != nil {
+		if err := measureKernels(s, g); err != nil {
 			return err
 		}
 	}
@@ -55,26 +53,9 @@ func run(s settings) error {
 		if dir == "" {
 			continue
 		}
-		if err := measureModel(dir, s, limits); err != nil {
+		if err := measureModel(dir, s, g); err != nil {
 			return fmt.Errorf("%s: %w", dir, err)
 		}
 	}
 	return nil
-}
-
-// limits are what the machine can do at best: bytes from memory, and operations on bytes, per second.
-type limits struct{ read, dots float64 }
-
-func measureLimits(s settings) (l limits, err error) {
-	k, err := mlx.NewKernels(mlx.KernelOptions{Threads: s.threads, ISA: s.isa})
-	if err != nil {
-		return l, err
-	}
-	defer k.Close()
-	if l.read, l.dots, err = k.Limits(); err != nil {
-		return l, err
-	}
-	fmt.Println(harness.Machine())
-	fmt.Printf("kernels %s, %d threads; limits: read %.1f GB/s, dot products of bytes %.0f GOP/s\n\n", k.ISA(), k.Threads(), l.read/1e9, l.dots/1e9)
-	return l, nil
 }
