@@ -188,7 +188,7 @@ func TestChunksFitTheirTime(t *testing.T) {
 	for start := 0; start < 5000; start += 40 { // 1 ms a token, and 1 more for each 1000 positions before it
 		cost.Observe(0, []runtime.Row{{Start: start, Tokens: make([]int32, 40)}}, time.Duration(40*1000+40*(start+20))*time.Microsecond)
 	}
-	require.Equal(t, 52, chunk(decode, prefill(0)), "the first step beside others")
+	require.Equal(t, 32, chunk(decode, prefill(0)), "the first step beside others")
 	cost.Observe(1, []runtime.Row{{Start: 4980, Tokens: make([]int32, 40)}}, 260*time.Millisecond)
 	require.Equal(t, 64, chunk(decode, prefill(0)), "80 ms are left")
 	require.Equal(t, 52, chunk(decode, decode, prefill(0)), "60 ms are left")

@@ -42,7 +42,7 @@ func (c *StepCost) Observe(decodes int, prefills []Row, took time.Duration) {
 // Within returns the time to plan for so that tokens come no later than d after the ones before, although some steps take longer than expected, and the first
 // one with both kinds of work more often than others.
 func (c *StepCost) Within(d time.Duration) time.Duration {
-	const engine, first = 0.9, 1.25 // part of the time that is the engine's; the rest is for what happens between steps, and for bad luck
+	const engine, first = 0.9, 1.75 // part of the time that is the engine's; the rest is for what happens between steps, and for bad luck
 	late := max(c.late, 1)
 	if c.fresh {
 		late = max(late, first)

@@ -69,5 +69,5 @@ func TestStepsThatTakeLongerThanExpectedLeaveRoom(t *testing.T) {
 	}
 	require.InDelta(t, 90, c.Within(100*time.Millisecond).Milliseconds(), 2)
 	c.Observe(1, nil, 10*time.Millisecond)
-	require.InDelta(t, 72, c.Within(100*time.Millisecond).Milliseconds(), 2, "the first of its kind")
+	require.InDelta(t, 51, c.Within(100*time.Millisecond).Milliseconds(), 2, "the first of its kind")
 }
