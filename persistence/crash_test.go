@@ -239,7 +239,7 @@ func (s scenario) failEverywhere(t *testing.T, key *persistence.Key) {
 	if s.gone != nil {
 		require.Positive(t, w.d.Usage().Collected)
 	}
-	for at, can := range w.disk.can {
+	for at, can := range w.disk.faults() {
 		if raced && at%5 != 0 { // the files are used by one goroutine but for their syncs; parallel_test.go is for races
 			continue
 		}

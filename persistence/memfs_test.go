@@ -100,6 +100,13 @@ func (m *memFS) disarm() (ops int, failed string) {
 	return m.ops, m.failed
 }
 
+// faults returns how each operation since arm could have failed. A file that is closed in the background may be among them or not.
+func (m *memFS) faults() [][]fault {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.can)
+}
+
 // restart ends the process that had the disk. What was to fail still will.
 func (m *memFS) restart() {
 	m.mu.Lock()
