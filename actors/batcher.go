@@ -195,12 +195,14 @@ func (b *batcher) holds(r *row) bool { return b.byID[r.id] == r }
 func (b *batcher) stepped(ctx actor.Context, m *stepped) {
 	b.loop.took(m.step)
 	defer b.wake(ctx)
-	ctx.Send(ctx.Parent(), &report{step: m.step.number, stepReport: reportOf(m), progress: b.progress(m)})
+	if m.err == nil {
+		b.learn(m.step)
+	}
+	ctx.Send(ctx.Parent(), &report{step: m.step.number, stepReport: reportOf(m), cost: b.cost, progress: b.progress(m)})
 	if m.err != nil {
 		b.stepFailed(ctx, m)
 		return
 	}
-	b.learn(m.step)
 	for i, p := range m.step.parts {
 		if b.holds(p.row) {
 			b.advance(ctx, p, m.results[i])

@@ -150,6 +150,7 @@ type stepped struct {
 type report struct {
 	step uint64 // its number
 	stepReport
+	cost     runtime.StepCost // what the batcher knows of steps now
 	progress []progress
 }
 

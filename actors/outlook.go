@@ -8,17 +8,17 @@ import (
 
 // speeds are what the pool knows of how long things take, as measured lately.
 type speeds struct {
-	prompt  runtime.Pace // tokens of prompts a second, and what else is in their steps; for the statistics
-	cost    runtime.StepCost
+	prompt  runtime.Pace     // tokens of prompts a second, and what else is in their steps; for the statistics
+	cost    runtime.StepCost // as the batcher knew it after the last step
 	answers runtime.Answers
 	returns runtime.Comebacks // of clients who were refused
 }
 
 // observe learns from a step.
-func (s *speeds) observe(r stepReport) {
+func (s *speeds) observe(r *report) {
 	if !r.failed {
 		s.prompt.Observe(r.prefill, r.took)
-		s.cost.Observe(r.decode, r.prompts, r.took)
+		s.cost = r.cost
 	}
 }
 

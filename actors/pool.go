@@ -86,7 +86,7 @@ func (p *pool) Receive(ctx actor.Context) {
 		p.surplus(ctx, m)
 	case *report:
 		p.stats.step(m.stepReport)
-		p.speeds.observe(m.stepReport)
+		p.speeds.observe(m)
 		p.stepOver(ctx, m.step)
 		if !p.progress(m.progress) {
 			return

@@ -59,7 +59,6 @@ type Stats struct {
 // stepReport is what a step carried.
 type stepReport struct {
 	rows, prefill, decode int
-	prompts               []runtime.Row // those of the rows that prefill, without their blocks
 	took                  time.Duration
 	failed                bool
 }
@@ -69,7 +68,6 @@ func reportOf(m *stepped) stepReport {
 	for _, row := range m.step.rows {
 		if n := len(row.Tokens); n > 1 {
 			r.prefill += n
-			r.prompts = append(r.prompts, runtime.Row{Start: row.Start, Tokens: row.Tokens})
 		} else {
 			r.decode++
 		}
