@@ -60,10 +60,11 @@ type desk struct {
 }
 
 func newDesk(h *house, root *actor.RootContext, loop *engineLoop) *desk {
-	d := &desk{root: root, logger: h.Logger, pace: newPacer(loop.busy)}
+	d, busy := &desk{root: root, logger: h.Logger}, loop.busy
 	if d.pump, _ = h.Dispatcher.(Pump); d.pump != nil {
-		d.pace = newPacer(func() bool { return false }) // steps and errands take turns
+		busy = func() bool { return false } // steps and errands take turns
 	}
+	d.pace = newPacer(busy)
 	return d
 }
 
