@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -40,12 +41,7 @@ func blockKeyOf(name string) (key runtime.BlockKey, ok bool) {
 	if _, err := hex.Decode(key[:], []byte(name[:2*keyBytes])); err != nil {
 		return key, false
 	}
-	for _, c := range []byte(name) {
-		if 'A' <= c && c <= 'Z' {
-			return key, false
-		}
-	}
-	return key, true
+	return key, name == strings.ToLower(name)
 }
 
 // header is the start of the files of all blocks of one tag and size, with checksum and key left blank.
