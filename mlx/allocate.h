@@ -14,7 +14,7 @@ void check_memory(size_t bytes);
 // Memory of MLX that was asked for first, on large pages where the system has them.
 mlx::core::allocator::Data allocate(size_t bytes);
 
-// Asks for large pages for memory that nobody has written to yet, which is read up to 15 % faster from them. Only
+// Asks for large pages for memory that nobody has written to yet, which is read faster from them. Only
 // Linux needs to be asked; best effort.
 void large_pages(void* memory, size_t bytes);
 
