@@ -38,10 +38,8 @@ func blockKeyOf(name string) (key runtime.BlockKey, ok bool) {
 	if len(name) != 2*keyBytes+len(blockEnds) || name[2*keyBytes:] != blockEnds {
 		return key, false
 	}
-	if _, err := hex.Decode(key[:], []byte(name[:2*keyBytes])); err != nil {
-		return key, false
-	}
-	return key, name == strings.ToLower(name)
+	_, err := hex.Decode(key[:], []byte(name[:2*keyBytes]))
+	return key, err == nil && !strings.ContainsAny(name, "ABCDEF")
 }
 
 // header is the start of the files of all blocks of one tag and size, with checksum and key left blank.

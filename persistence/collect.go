@@ -15,6 +15,9 @@ func (d *Disk) Delete(agent string) error {
 	if d.closed.Load() {
 		return errClosed
 	}
+	if err := d.tidy(); err != nil {
+		return fmt.Errorf("delete saved agent %q: %w", agent, err)
+	}
 	keys, err := d.forget(agent)
 	if err == nil && keys != nil {
 		err = d.fs.SyncDir("agents") // first this, so that no manifest ever names what is gone

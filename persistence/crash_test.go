@@ -52,11 +52,13 @@ func contentsOf(key runtime.BlockKey) []byte { return append(key[:16:16], "of a 
 // file returns the name that a file has on disk.
 func (w *world) file(name string) string { return persistence.SealedName(w.o.Key, name) }
 
+// open returns when the store has also seen which blocks there are, or failed to.
 func (w *world) open() error {
 	w.d = nil
 	w.mayCollect("")
 	d, err := persistence.Open("mem", w.o)
 	if err == nil {
+		d.Usage()
 		w.d = d
 	}
 	return err

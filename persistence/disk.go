@@ -36,6 +36,8 @@ type Disk struct {
 
 	change  sync.Mutex     // held while the folder is changed
 	freeing sync.WaitGroup // manifests that were replaced and are being closed; added to with change held
+	tidied  bool           // protected by change
+	looked  chan struct{}  // closed when tidy was tried
 
 	buffers sync.Pool // of *buffer
 
@@ -60,9 +62,13 @@ var errClosed = errors.New("the store is closed")
 // folder cannot be written to, if another process has it (two servers on one folder would overwrite each other's agents), if it is not encrypted with
 // the given key, and if a newer version of this program wrote it.
 //
-// What an interrupted save left behind is removed, and the budget is enforced.
+// The budget is enforced. What an interrupted save left behind is removed soon after; until then Save, Delete, Usage and Close wait, and Has says what the
+// manifests do.
 func Open(dir string, o Options) (*Disk, error) {
-	d := &Disk{dir: dir, budget: o.Budget, log: o.Log, fs: o.FS, stored: func(n int64) int64 { return n }, index: newIndex(), headers: map[string]layout{}}
+	d := &Disk{
+		dir: dir, budget: o.Budget, log: o.Log, fs: o.FS, stored: func(n int64) int64 { return n },
+		looked: make(chan struct{}), index: newIndex(), headers: map[string]layout{},
+	}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
@@ -128,8 +134,9 @@ func (d *Disk) List() []runtime.Saved {
 	return list
 }
 
-// Usage implements [runtime.Store].
+// Usage implements [runtime.Store]. After Open it waits until the files of blocks have been seen, once.
 func (d *Disk) Usage() runtime.StoreUsage {
+	<-d.looked
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return runtime.StoreUsage{

@@ -15,7 +15,7 @@
 // Save writes the new blocks and the new manifest under temporary names, renames the blocks, and makes all of it durable at once. Only then does it rename the
 // manifest over the old one, and return when that is durable too. Before the rename the old manifest holds and every block that it names is
 // untouched; after it the new one does. Files are removed only when no durable manifest names them: manifests go first, then their folder is
-// synced, then the blocks go. Whatever a kill leaves behind that no manifest names is removed by the next Open.
+// synced, then the blocks go. Whatever a kill leaves behind that no manifest names is removed after the next Open.
 //
 // Every file has a checksum over all its bytes and is checked each time before it is used. A damaged one is moved to the quarantine and counts as not
 // there, so that it is computed and saved anew.
@@ -26,6 +26,7 @@
 //
 // # Who may do what at a time
 //
-// change is held by whoever changes the folder (Save, Delete), for as long as that takes; mu protects what is in memory, and is held for no longer than a
-// rename. Lock order: change, mu. Manifest and Block take mu only, and never while they read.
+// change is held by whoever changes the folder (Save, Delete), for as long as that takes, and from Open until the files of blocks are compared with the
+// manifests; mu protects what is in memory, and is held for no longer than a rename. Lock order: change, mu. Manifest and Block take mu only, and never
+// while they read.
 package persistence

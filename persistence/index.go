@@ -28,8 +28,13 @@ type agent struct {
 
 type blockInfo struct {
 	refs uint32 // how often manifests, and a save that runs, name it
-	size uint32 // bytes of its file; 0: not on disk, or not usable
+	size uint32 // bytes of its file; 0: not on disk, or not usable. With unseen: as a manifest says
 }
+
+// unseen is set in the size of a block that a manifest names, until its file is seen.
+const unseen = 1 << 31
+
+func (b blockInfo) bytes() uint32 { return b.size &^ unseen }
 
 func newIndex() *index {
 	x := &index{seed: maphash.MakeSeed(), agents: map[string]*agent{}, tags: map[string]string{}, blocks: map[uint64]blockInfo{}}
@@ -87,6 +92,41 @@ func (x *index) oldest(spare string) *agent {
 	return nil
 }
 
+// name counts one more naming of a key, by a manifest which says how large the file is. The block counts as stored until loseUnseen.
+func (x *index) name(key runtime.BlockKey, size uint32) {
+	id := x.id(key)
+	info, known := x.blocks[id]
+	if !known {
+		x.stored++
+	}
+	size = max(size, info.bytes()) // a manifest says 1 if it does not know
+	x.bytes += int64(size) - int64(info.bytes())
+	x.blocks[id] = blockInfo{refs: info.refs + 1, size: size | unseen}
+}
+
+// see notes that the file of a block is there. It returns whether a manifest names it.
+func (x *index) see(key runtime.BlockKey) bool {
+	id := x.id(key)
+	info, named := x.blocks[id]
+	if info.size&unseen != 0 { // else it was found damaged since, or is another key of this hash
+		info.size &^= unseen
+		x.blocks[id] = info
+	}
+	return named
+}
+
+// loseUnseen notes that the files of all blocks that were not seen are not there.
+func (x *index) loseUnseen() {
+	for id, info := range x.blocks {
+		if info.size&unseen != 0 {
+			x.stored--
+			x.bytes -= int64(info.bytes())
+			info.size = 0
+			x.blocks[id] = info
+		}
+	}
+}
+
 // hold counts one more naming of each key.
 func (x *index) hold(keys []runtime.BlockKey) {
 	for _, key := range keys {
@@ -118,7 +158,7 @@ func (x *index) drop(keys []runtime.BlockKey) []runtime.BlockKey {
 }
 
 // size returns the bytes of a block's file, 0 if it is not on disk.
-func (x *index) size(key runtime.BlockKey) uint32 { return x.blocks[x.id(key)].size }
+func (x *index) size(key runtime.BlockKey) uint32 { return x.blocks[x.id(key)].bytes() }
 
 // setSize notes that the file of a block that is held has so many bytes now, or with 0 that it is not there.
 func (x *index) setSize(key runtime.BlockKey, size uint32) {
@@ -133,7 +173,7 @@ func (x *index) setSize(key runtime.BlockKey, size uint32) {
 	case info.size > 0 && size == 0:
 		x.stored--
 	}
-	x.bytes += int64(size) - int64(info.size)
+	x.bytes += int64(size) - int64(info.bytes())
 	info.size = size
 	x.blocks[id] = info
 }

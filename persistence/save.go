@@ -36,6 +36,9 @@ func (d *Disk) Save(m runtime.Manifest, block func(i int) ([]byte, error)) error
 	if d.closed.Load() {
 		return errClosed
 	}
+	if err := d.tidy(); err != nil {
+		return fmt.Errorf("save agent %q: %w", m.Agent, err)
+	}
 	if old, err := d.fs.Open(manifestName(m.Agent)); err == nil { // so that giving its name to the new one need not free it: some file systems take long
 		defer func() { d.freeing.Go(func() { _ = old.Close() }) }()
 	}
