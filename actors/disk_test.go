@@ -324,3 +324,57 @@ func TestNewAgentsBeginWithWhatOthersSaved(t *testing.T) {
 	require.NoError(t, out.Err)
 	require.Zero(t, cached, "another owner's are not found")
 }
+
+// worn is a store that cannot read one of its blocks.
+type worn struct {
+	*storetest.Fake
+	bad runtime.BlockKey
+}
+
+func (s *worn) Block(key runtime.BlockKey, use func([]byte) error) error {
+	if key == s.bad {
+		return errBad
+	}
+	return s.Fake.Block(key, use)
+}
+
+// An agent in the pool that is sent another conversation reads the beginning of it that somebody else saved, beside what it knows if there is room.
+func TestAnAgentInThePoolBeginsWithWhatOthersSaved(t *testing.T) {
+	const common, known = 1600, 100
+	system, own := words(rand.New(rand.NewPCG(1, 4)), common), words(rand.New(rand.NewPCG(2, 4)), known)
+	keys := runtime.Chain(enginetest.NewFake(enginetest.Options{}).Info().Tag, "", 16, system, nil)
+	differs := runtime.CommonPrefix(own, system)
+	for name, c := range map[string]struct {
+		blocks, bad int
+		want        int
+		miss        actors.Miss
+	}{
+		"all of it":               {common/16 + known/16 + 3, -1, common, actors.Miss{Position: differs, Why: actors.MissTokens}},
+		"but for what is damaged": {400, 70, 70 * 16, actors.Miss{Position: 70 * 16, Why: actors.MissDamaged}},
+		"but for all of it":       {400, 0, 0, actors.Miss{Position: 0, Why: actors.MissDamaged}},
+		"unless there is no room": {common/16 + known/16, -1, 0, actors.Miss{Position: differs, Why: actors.MissTokens}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store, o := &worn{Fake: storetest.NewFake()}, enginetest.Options{Context: 4000, Blocks: c.blocks}
+			s := start(t, o, actors.Config{Store: store, Check: true})
+			ask(t, s, "other", append(system[:common:common], 1, 2, 3), 2)
+			require.NoError(t, s.Close())
+			if c.bad >= 0 {
+				store.bad = keys[c.bad]
+			}
+			s = start(t, o, actors.Config{Store: store, Check: true})
+			ask(t, s, "a", own, 2)
+			p := append(system[:common:common], 4, 5, 6)
+			text, cached, out := read(generate(t, s, actors.Request{Agent: "a", Prompt: p, MaxTokens: 2}))
+			require.NoError(t, out.Err)
+			require.Equal(t, spell(enginetest.Greedy(64, p, 2)), text)
+			require.Equal(t, c.want, cached)
+			require.Equal(t, c.miss, out.Miss)
+			st := stats(t, s)
+			require.EqualValues(t, known+1+len(p)-c.want+1, st.Prefilled+st.Decoded)
+			require.EqualValues(t, min(c.bad, 0)+1, st.StoreErrors)
+			require.EqualValues(t, c.want*4, st.RestoredBytes)
+			require.Zero(t, st.Hibernations, "nobody made room")
+		})
+	}
+}

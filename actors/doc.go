@@ -60,7 +60,8 @@
 //
 // An agent's memory outlives its request. When blocks are short, cached blocks of nobody go first; then idle agents, which are written to disk before their
 // blocks are taken, those that hold more than their share first; then the youngest running request is paused, which makes an idle agent of it. An agent
-// whose request comes is looked for on disk and read before it is admitted, also while it waits for its turn.
+// whose request comes is looked for on disk and read before it is admitted, also while it waits for its turn. So is the beginning of its prompt, if others
+// saved more of that than it knows; what it knows itself stays in the pool until then.
 //
 // What an agent knew at the end of a turn is on disk [Config.IdleSave] later, plus the time to write it, and when the system is closed. So a crash costs at
 // most the turns of the last five seconds. An agent that is busy again by then is saved up to the last full block that its prompt repeats.

@@ -232,7 +232,7 @@ type saved struct {
 type seek struct {
 	job   uint64
 	agent string
-	name  string             // "": nobody's
+	name  string             // "": it does not matter who
 	keys  []runtime.BlockKey // read only
 }
 

@@ -6,15 +6,19 @@ import (
 	"troupe/runtime"
 )
 
-// seek finds out what there is on disk of use to a request: what its agent saved, and the beginning of its prompt, whoever saved that. There is nothing to
-// find out if the agent knows something already, or if it has nothing on disk and the pool has the whole prompt.
+// seek finds out what there is on disk of use to a request: what its agent saved, if that is not in the pool, and the beginning of its prompt, whoever
+// saved that, if the pool does not have the whole prompt.
+//
+// An agent in the pool asks for nothing while its prompts go on from what it knows, since nobody else can have saved that; nor while it is being written,
+// which could take longer than to compute the prompt.
 func (p *pool) seek(ctx actor.Context, t *ticket) {
 	s := t.seat
 	need := func() (own, any bool) {
-		if p.Store == nil || s != nil && s.memory != nil {
+		hot := s != nil && s.memory != nil
+		if p.Store == nil || hot && (s.job != nil && s.job.ticket == nil || missOf(s.memory.tokens, t.tokens) == Miss{}) {
 			return false, false
 		}
-		own = s != nil && (s.id != "" || s.diskBlocks > 0)
+		own = !hot && s != nil && (s.id != "" || s.diskBlocks > 0)
 		return own, own || p.match(t).Length/p.info.BlockTokens < (len(t.tokens)-1)/p.info.BlockTokens
 	}
 	if _, any := need(); !any {
@@ -33,10 +37,10 @@ func (p *pool) seek(ctx actor.Context, t *ticket) {
 		if t.sought = !any; t.sought {
 			return
 		}
-		j := &diskJob{id: p.nextJob(), seat: s, ticket: t}
-		m := &seek{job: j.id, agent: s.id, keys: t.keys}
+		j := &diskJob{id: p.nextJob(), seat: s, ticket: t, memory: s.memory}
+		m := &seek{job: j.id, keys: t.keys}
 		if own {
-			m.name = s.name
+			m.agent, m.name = s.id, s.name
 		}
 		j.message = m
 		p.begin(ctx, j)
@@ -47,18 +51,19 @@ func (p *pool) seek(ctx actor.Context, t *ticket) {
 func (p *pool) found(ctx actor.Context, m *found) {
 	j := p.finish(m.job)
 	s, t := j.seat, j.ticket
-	switch {
-	case m.err != nil:
+	if m.err != nil {
 		p.storeFailed("find", s.name, m.err)
-		s.diskBlocks = 0
+	}
+	switch {
+	case j.memory != nil: // the agent itself was not looked for
 	case m.manifest == nil:
 		s.diskBlocks = 0
 	default:
 		s.disk, s.diskBlocks = m.manifest.Blocks[len(m.manifest.Blocks)-1], len(m.manifest.Blocks)
 		s.pinned = m.manifest.Pinned
 	}
-	if s.ticket == t {
-		t.sought, t.saved = true, m.manifest
+	if s.ticket == t && s.memory == j.memory { // else nobody waits for this, or the memory was let go and is looked for next
+		t.sought, t.saved, t.borrowed = true, m.manifest, false
 		if m.manifest != nil {
 			p.realign(t, m.manifest.Tokens[:m.manifest.Length])
 			p.estimate(t)
@@ -72,8 +77,14 @@ func (p *pool) found(ctx actor.Context, m *found) {
 }
 
 // borrow has a request begin with blocks that others saved, if these are more of its prompt than what its agent saved, or than what is in the pool.
+//
+// To an agent in the pool they are what blocks of others in the pool are: it has no use for a part of one, and what it knows itself stays until the
+// request is admitted.
 func (p *pool) borrow(t *ticket, prefix []runtime.BlockKey) {
 	n := len(prefix)
+	if t.seat.memory != nil {
+		n = min(n, (len(t.tokens)-1)/p.info.BlockTokens)
+	}
 	if n == 0 || n > len(t.keys) || t.keys[n-1] != prefix[n-1] { // it was aligned with what its agent saved
 		return
 	}
@@ -82,7 +93,7 @@ func (p *pool) borrow(t *ticket, prefix []runtime.BlockKey) {
 		return
 	}
 	t.miss = p.missed(t)
-	t.saved = &runtime.Manifest{Tag: p.info.Tag, Tokens: t.tokens[:length], Length: length, Blocks: prefix}
+	t.saved = &runtime.Manifest{Tag: p.info.Tag, Tokens: t.tokens[:length], Length: length, Blocks: prefix[:n]}
 	t.borrowed = true
 	p.estimate(t)
 }
@@ -92,21 +103,25 @@ func (p *pool) away(t *ticket) bool {
 	if !t.sought {
 		return true
 	}
-	if s := t.seat; s != nil && s.job != nil && s.memory == nil && (s.job.ticket == t || t.saved != nil) {
+	if s := t.seat; s != nil && s.job != nil && (s.job.ticket == t || t.saved != nil) {
 		return true
 	}
 	return p.follows(t)
 }
 
-// restore says what is to be read from disk for a request; nothing, mostly.
+// restore says what is to be read from disk for a request; nothing, mostly, or if there can be no room for it beside what its agent knows.
 func (p *pool) restore(t *ticket) (r runtime.Restore) {
-	if t.saved == nil || t.seat.memory != nil {
+	if t.saved == nil {
 		return r
 	}
-	return runtime.PlanRestore(t.tokens, t.saved, p.info.BlockTokens, func(key runtime.BlockKey) bool {
+	r = runtime.PlanRestore(t.tokens, t.saved, p.info.BlockTokens, func(key runtime.BlockKey) bool {
 		_, ok := p.ledger.Lookup(key)
 		return ok
 	})
+	if m := t.seat.memory; m != nil && len(r.Blocks)+len(m.lease.Blocks) > p.room() {
+		return runtime.Restore{}
+	}
+	return r
 }
 
 // lacking returns how many blocks are missing for what a restore reads.
@@ -126,7 +141,7 @@ func (p *pool) lacking(r runtime.Restore) int {
 }
 
 // load has blocks read into the pool for a request that waits. There is room. They become the memory of its agent, from which it is admitted like any
-// other. Whoever needs the same blocks waits for them.
+// other, or go into the index if that has one. Whoever needs the same blocks waits for them.
 func (p *pool) load(ctx actor.Context, t *ticket, r runtime.Restore) {
 	j := &diskJob{id: p.nextJob(), seat: t.seat, ticket: t, restore: r, after: p.written}
 	j.held = make([]runtime.BlockID, len(r.Blocks))
@@ -159,7 +174,8 @@ func (p *pool) load(ctx actor.Context, t *ticket, r runtime.Restore) {
 	p.begin(ctx, j)
 }
 
-// loaded makes what was read the memory of an agent. If a block could not be read the memory ends before it, and the rest is computed.
+// loaded makes what was read the memory of an agent, or puts it into the index if that has one. If a block could not be read it ends before that, and the
+// rest is computed.
 func (p *pool) loaded(ctx actor.Context, m *loaded) {
 	j := p.finish(m.job)
 	s, r, bt := j.seat, j.restore, p.info.BlockTokens
@@ -190,6 +206,9 @@ func (p *pool) loaded(ctx actor.Context, m *loaded) {
 	j.ticket.saved, j.ticket.borrowed = nil, false
 	switch {
 	case keep > 0 && s.ticket != j.ticket: // nobody wants it any more; it is on disk
+		p.ledger.Drop(blocks, false)
+	case keep > 0 && s.memory != nil: // which goes when the request is admitted
+		p.stats.Restores++
 		p.ledger.Drop(blocks, false)
 	case keep > 0:
 		p.stats.Restores++

@@ -23,11 +23,11 @@ type diskJob struct {
 	message any    // for the keeper
 	after   uint64 // the step that must be over before, because it may write to the blocks
 
-	memory  *memory          // save: what is saved; nil: the beginning of the prompt of a request that runs
+	memory  *memory          // that the seat had then. save: what is saved; nil: the beginning of the prompt of a request that runs
 	key     runtime.BlockKey // save: that stands for it
 	leaving bool             // save: others need the blocks
 	restore runtime.Restore  // load: what is read
-	ticket  *ticket          // load: for this request
+	ticket  *ticket          // seek and load: for this request
 	done    []func(actor.Context, error)
 }
 

@@ -200,7 +200,7 @@ func (w *world) join() {
 	w.counts["admitted"]++
 }
 
-// request makes up a prompt: a new one, or one that goes on with an agent's conversation or leaves it somewhere.
+// request makes up a prompt: a new one, or one that goes on with an agent's conversation, or with another's, or leaves it somewhere.
 func (w *world) request() actors.Request {
 	r := actors.Request{MaxTokens: w.rng.IntN(40), IgnoreEOS: w.rng.IntN(4) == 0}
 	r.Class = runtime.Class(w.rng.IntN(3))
@@ -210,6 +210,9 @@ func (w *world) request() actors.Request {
 	if w.rng.IntN(3) > 0 {
 		r.Agent = w.agent(r.Owner, 5)
 		h := w.history[r.Agent]
+		if w.rng.IntN(5) == 0 { // it leaves what it knows for what another one said
+			h = w.history[w.agent(r.Owner, 5)]
+		}
 		r.Prompt = slices.Clone(h[:len(h)-w.rng.IntN(len(h)/3+1)])
 	}
 	if len(r.Prompt) == 0 && w.rng.IntN(3) > 0 {
