@@ -92,6 +92,17 @@ func (p Packed) Valid() bool { return p.data.Valid() }
 // Quantised reports whether the weight is stored as integers with scales.
 func (p Packed) Quantised() bool { return p.form == FormQ4 || p.form == FormQ8 }
 
+// ReservePacked makes room for weights that will be packed next, so many bytes in all, side by side: in
+// memory of its own, a weight of a few megabytes is slower to read.
+func (g *Graph) ReservePacked(bytes int64, weights int) {
+	if !g.begin() {
+		return
+	}
+	if err := reserveWeights(g.c, bytes, weights); err != nil {
+		g.fail("", err)
+	}
+}
+
 // Pack packs a weight of the type d, [out, in] in row-major order.
 func (g *Graph) Pack(weight []byte, d Dtype, out, in int) Packed {
 	form, ok := formOf(d)

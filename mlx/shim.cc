@@ -34,6 +34,7 @@ struct mlx_graph {
   std::vector<std::unique_ptr<Cell>> cells;
   std::vector<std::shared_ptr<Slot>> slots;
   std::vector<Update> updates;
+  Arena weights;
 
   uintptr_t own(mx::array a) {
     cells.push_back(std::make_unique<Cell>(Cell{std::move(a)}));
@@ -300,18 +301,17 @@ int mlx_run(mlx_graph* g, mlx_machine* m, const uintptr_t* in, size_t n_in, cons
   });
 }
 
-size_t mlx_packed_size(int32_t form, int32_t scale, int32_t n, int32_t k, int32_t group) {
-  return packed_size(Weight{nullptr, Form(form), Scale(scale), n, k, group});
+int mlx_reserve(mlx_graph* g, size_t bytes, size_t weights) {
+  return guard(g, "reserve", [&] { g->weights.reserve(bytes, weights); });
 }
 
 int mlx_pack(mlx_graph* g, int32_t form, int32_t scale, int32_t n, int32_t k, int32_t group, const void* weights,
              const void* scales, const void* biases, uintptr_t* out) {
   return guard(g, "pack", [&] {
     Weight w{nullptr, Form(form), Scale(scale), n, k, group};
-    size_t size = packed_size(w);
-    auto buffer = allocate(size);
-    pack(w, weights, scales, biases, static_cast<uint8_t*>(buffer.buffer().raw_ptr()));
-    *out = g->own(mx::array(std::move(buffer), mx::Shape{mx::safe_cast(size / 32), 32}, mx::uint8));
+    auto packed = g->weights.take(packed_size(w));
+    pack(w, weights, scales, biases, packed.data<uint8_t>());
+    *out = g->own(std::move(packed));
   });
 }
 

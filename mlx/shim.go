@@ -142,6 +142,10 @@ func run(g graphPtr, m machinePtr, in []handle, words []int64, ints []int32, flo
 		first[C.int64_t](outputs), C.size_t(len(outputs)), first[C.uintptr_t](out)))
 }
 
+func reserveWeights(g graphPtr, bytes int64, weights int) error {
+	return failure(C.mlx_reserve(g, C.size_t(bytes), C.size_t(weights)))
+}
+
 func packWeight(g graphPtr, p Packed, parts [3][]byte) (handle, error) {
 	var out C.uintptr_t
 	at := func(i int) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(parts[i])) }

@@ -88,9 +88,11 @@ int mlx_run(mlx_graph* g, mlx_machine* m, const uintptr_t* in, size_t n_in, cons
 
 // The packed form of a weight. form and scale are those of kernels.h. scales and
 // biases are null unless it is quantised.
-size_t mlx_packed_size(int32_t form, int32_t scale, int32_t n, int32_t k, int32_t group);
 int mlx_pack(mlx_graph* g, int32_t form, int32_t scale, int32_t n, int32_t k, int32_t group, const void* weights,
              const void* scales, const void* biases, uintptr_t* out);
+
+// Makes room for so many weights, that will take so many bytes in all, side by side.
+int mlx_reserve(mlx_graph* g, size_t bytes, size_t weights);
 
 // The size of one KV head's part of a block of a cache.
 void mlx_cache_bytes(int32_t bits, int32_t head_dim, int32_t block_tokens, size_t* keys, size_t* values);

@@ -62,6 +62,8 @@ func run(g graphPtr, m machinePtr, in []handle, words []int64, ints []int32, flo
 	return ErrNotBuilt
 }
 
+func reserveWeights(g graphPtr, bytes int64, weights int) error { return ErrNotBuilt }
+
 func packWeight(g graphPtr, p Packed, parts [3][]byte) (handle, error) { return 0, ErrNotBuilt }
 
 func cacheBytes(c Cache) (keys, values int) { return 0, 0 }

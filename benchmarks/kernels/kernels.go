@@ -149,25 +149,33 @@ func (b *bench) scales(n int) []byte {
 	return data
 }
 
-func (b *bench) weight(g *mlx.Graph, form string, out, in int) (w mlx.Packed, bytes int) {
-	const group = 64
+const group = 64 // of quantised weights
+
+func weightBytes(form string, out, in int) int {
 	switch form {
 	case "bf16":
-		return g.Pack(b.scales(out*in), mlx.BFloat16, out, in), 2 * out * in
+		return 2 * out * in
 	case "8-bit":
-		bytes = out * in
+		return out*in + 4*out*in/group
 	default:
-		bytes = out * in / 2
+		return out*in/2 + 4*out*in/group
+	}
+}
+
+func (b *bench) weight(g *mlx.Graph, form string, out, in int) mlx.Packed {
+	if form == "bf16" {
+		return g.Pack(b.scales(out*in), mlx.BFloat16, out, in)
 	}
 	groups := out * in / group
+	bytes := weightBytes(form, out, in) - 4*groups
 	q := mlx.Quantization{GroupSize: group, Bits: 8 * bytes / (out * in)}
-	return g.PackQuantised(b.bytes(bytes), b.scales(groups), b.scales(groups), mlx.BFloat16, out, in, q), bytes + 4*groups
+	return g.PackQuantised(b.bytes(bytes), b.scales(groups), b.scales(groups), mlx.BFloat16, out, in, q)
 }
 
 func (b *bench) linear(form, name string, out, in, rows int) error {
 	g := b.c.NewGraph()
 	defer func() { _ = g.Close() }()
-	w, bytes := b.weight(g, form, out, in)
+	bytes := weightBytes(form, out, in)
 	calls := max(cold/bytes, 1)
 	if rows == 512 {
 		calls = 1 // a weight is read many times anyway
@@ -176,11 +184,9 @@ func (b *bench) linear(form, name string, out, in, rows int) error {
 	y := p.Output(rows * out)
 	x := p.Input(rows, in, form == "bf16", form != "bf16")
 	p.Arrange(x, b.rows(g, p, rows, in), mlx.Arrange{})
-	for i := range calls {
-		if i > 0 {
-			w, _ = b.weight(g, form, out, in)
-		}
-		p.Linear(mlx.Linear{Weight: w, X: x, Dst: y, Stride: out})
+	g.ReservePacked(int64(calls*bytes), calls)
+	for range calls {
+		p.Linear(mlx.Linear{Weight: b.weight(g, form, out, in), X: x, Dst: y, Stride: out})
 	}
 	if g.Err() != nil {
 		return g.Err()

@@ -75,8 +75,15 @@ func (f *Folder) floatType(device mlx.Device) mlx.Dtype {
 
 // load reads all weights. keep owns them, also after an error.
 func (l *loader) load() (*weights, error) {
+	matrices, packed := 0, int64(0)
 	for _, t := range l.folder.tensors() {
 		l.total += t.Bytes
+		if len(t.Shape) == 2 {
+			matrices, packed = matrices+1, packed+loaded(t, true)
+		}
+	}
+	if l.pack {
+		l.keep.ReservePacked(packed, matrices)
 	}
 	l.sums = sha256.New()
 	layout := l.folder.Layout
