@@ -17,29 +17,33 @@ namespace troupe {
 
 namespace {
 
+// What a program runs on. Its arrays are not inputs of the primitive: MLX would copy and count the
+// references of hundreds of weights at several places in each step.
+struct Job {
+  std::shared_ptr<Machine> machine;
+  Code code;
+  std::vector<mx::array> arrays;
+};
+
 class Program : public mx::Primitive {
  public:
-  Program(mx::Stream s, std::shared_ptr<Machine> m, Code code)
-      : mx::Primitive(s), machine_(std::move(m)), code_(std::make_shared<const Code>(std::move(code))) {}
+  Program(mx::Stream s, Job job) : mx::Primitive(s), job_(std::make_shared<const Job>(std::move(job))) {}
 
-  void eval_cpu(const std::vector<mx::array>& in, std::vector<mx::array>& out) override {
-    std::vector<void*> arrays;
-    for (auto& a : in) {
-      if (!a.flags().row_contiguous) throw std::invalid_argument("program: an array is not row-contiguous");
-      arrays.push_back(const_cast<char*>(a.data<char>()));
-    }
+  void eval_cpu(const std::vector<mx::array>&, std::vector<mx::array>& out) override {
     std::vector<float*> outputs;
     for (auto& a : out) {
       a.set_data(mx::allocator::malloc(a.nbytes()));
       outputs.push_back(a.data<float>());
     }
-    // The primitive may be gone when the task runs; the arrays are kept.
-    mx::cpu::get_command_encoder(stream()).dispatch(
-        [machine = machine_, code = code_, arrays = std::move(arrays), outputs = std::move(outputs)] {
-          const auto began = std::chrono::steady_clock::now();
-          execute(*machine, *code, arrays, outputs);
-          machine->busy += std::chrono::nanoseconds(std::chrono::steady_clock::now() - began).count();
-        });
+    // The primitive may be gone when the task runs.
+    mx::cpu::get_command_encoder(stream()).dispatch([job = job_, outputs = std::move(outputs)] {
+      const auto began = std::chrono::steady_clock::now();
+      std::vector<void*> arrays;
+      arrays.reserve(job->arrays.size());
+      for (auto& a : job->arrays) arrays.push_back(const_cast<char*>(a.data<char>()));
+      execute(*job->machine, job->code, arrays, outputs);
+      job->machine->busy += std::chrono::nanoseconds(std::chrono::steady_clock::now() - began).count();
+    });
   }
 
   void eval_gpu(const std::vector<mx::array>&, std::vector<mx::array>&) override {
@@ -49,13 +53,16 @@ class Program : public mx::Primitive {
   const char* name() const override { return "Program"; }
 
  private:
-  std::shared_ptr<Machine> machine_;
-  std::shared_ptr<const Code> code_;
+  std::shared_ptr<const Job> job_;
 };
 
 } // namespace
 
 std::vector<mx::array> build(std::shared_ptr<Machine> machine, Code code, std::vector<mx::array> arrays) {
+  for (auto& a : arrays) {
+    if (!a.is_available()) throw std::invalid_argument("program: an array is not evaluated");
+    if (!a.flags().row_contiguous) throw std::invalid_argument("program: an array is not row-contiguous");
+  }
   std::vector<mx::Shape> shapes;
   std::vector<mx::Dtype> types;
   for (int64_t n : code.outputs) {
@@ -63,7 +70,8 @@ std::vector<mx::array> build(std::shared_ptr<Machine> machine, Code code, std::v
     types.push_back(mx::float32);
   }
   auto stream = mx::default_stream(mx::Device::cpu);
-  return mx::array::make_arrays(std::move(shapes), types, std::make_shared<Program>(stream, std::move(machine), std::move(code)), arrays);
+  Job job{std::move(machine), std::move(code), std::move(arrays)};
+  return mx::array::make_arrays(std::move(shapes), types, std::make_shared<Program>(stream, std::move(job)), {});
 }
 
 } // namespace troupe

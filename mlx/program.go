@@ -20,9 +20,7 @@ type Program struct {
 	ints      []int32
 	floats    []float32
 
-	arrays []Array
-	index  map[handle]int64
-	packed map[handle]int64
+	arrays []Array // one may be here more than once: to look it up would cost more
 }
 
 // Reg names a register.
@@ -48,18 +46,12 @@ const (
 )
 
 // NewProgram makes an empty program.
-func NewProgram() *Program {
-	p := &Program{index: map[handle]int64{}, packed: map[handle]int64{}}
-	p.Reset()
-	return p
-}
+func NewProgram() *Program { return &Program{} }
 
 // Reset empties the program and keeps its memory.
 func (p *Program) Reset() {
 	p.outputs, p.registers, p.inputs, p.weights = p.outputs[:0], p.registers[:0], p.inputs[:0], p.weights[:0]
 	p.calls, p.ints, p.floats, p.arrays = p.calls[:0], p.ints[:0], p.floats[:0], p.arrays[:0]
-	clear(p.index)
-	clear(p.packed)
 }
 
 // Output makes a register of n elements that [Graph.Run] returns. Outputs come
@@ -259,23 +251,13 @@ func (p *Program) array(a Array) int64 {
 	if a.h == 0 {
 		return -1
 	}
-	i, ok := p.index[a.h]
-	if !ok {
-		i = int64(len(p.arrays))
-		p.arrays = append(p.arrays, a)
-		p.index[a.h] = i
-	}
-	return i
+	p.arrays = append(p.arrays, a)
+	return int64(len(p.arrays) - 1)
 }
 
 func (p *Program) weight(w Packed) int64 {
-	i, ok := p.packed[w.data.h]
-	if !ok {
-		i = int64(len(p.weights) / 6)
-		p.weights = append(p.weights, p.array(w.data), int64(w.form), int64(w.scale), int64(w.Out), int64(w.In), int64(w.group))
-		p.packed[w.data.h] = i
-	}
-	return i
+	p.weights = append(p.weights, p.array(w.data), int64(w.form), int64(w.scale), int64(w.Out), int64(w.In), int64(w.group))
+	return int64(len(p.weights)/6 - 1)
 }
 
 func flag(v bool) int64 {
