@@ -231,12 +231,13 @@ int mlx_from_bytes(mlx_graph* g, const void* data, size_t size, int32_t type, co
 int mlx_read(mlx_graph* g, uintptr_t address, int32_t type, void* dst, size_t size) {
   return guard(g, "read", [&] {
     auto a = Args{&address, 1, nullptr, 0, nullptr, 0}.array(0);
-    a = mx::contiguous(mx::astype(a, dtype(type)));
+    const bool ready = a.dtype() == dtype(type) && a.is_available() && a.flags().row_contiguous;
+    if (!ready) a = mx::contiguous(mx::astype(a, dtype(type)));
     if (a.nbytes() != size) {
       throw std::invalid_argument("the array takes " + std::to_string(a.nbytes()) +
                                   " bytes, the destination has " + std::to_string(size));
     }
-    evaluate(g, {a});
+    if (!ready || !g->updates.empty()) evaluate(g, {a});
     if (size > 0) std::memcpy(dst, a.data<char>(), size);
   });
 }
