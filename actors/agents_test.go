@@ -214,6 +214,30 @@ func TestPinsAreKept(t *testing.T) {
 	require.True(t, info(t, s, "new").Pinned)
 }
 
+// A pin counts also for an agent that was found on disk, and waits for room there.
+func TestPinsOfAgentsThatWait(t *testing.T) {
+	ctx := context.Background()
+	store := storetest.NewFake()
+	s := start(t, enginetest.Options{Blocks: 12}, actors.Config{Store: store})
+	ask(t, s, "a", prompt(1, 60), 1)
+	require.NoError(t, s.Close())
+
+	g := newGate()
+	s = start(t, enginetest.Options{Blocks: 12, BeforeStep: g.beforeStep}, actors.Config{Store: store, Check: true})
+	first := generate(t, s, actors.Request{Prompt: prompt(2, 10*16), MaxTokens: 1})
+	g.wait()
+	second := generate(t, s, actors.Request{Agent: "a", Prompt: prompt(1, 60), MaxTokens: 1})
+	require.NoError(t, s.Pin(ctx, "a", true))
+	g.open()
+	for _, st := range []*actors.Stream{first, second} {
+		_, _, o := read(st)
+		require.NoError(t, o.Err)
+	}
+	require.NoError(t, s.Save(ctx, "a"))
+	require.NoError(t, s.Close())
+	require.True(t, store.List()[0].Pinned)
+}
+
 func TestMisses(t *testing.T) {
 	ctx := context.Background()
 	store := storetest.NewFake()

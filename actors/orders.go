@@ -156,7 +156,7 @@ func (p *pool) hibernateOrder(ctx actor.Context, s *seat, o *order) {
 }
 
 func (p *pool) pinOrder(ctx actor.Context, s *seat, o *order) {
-	if s.hot() {
+	if s.hot() || s.diskBlocks > 0 { // on disk, and its request may wait: what it saves next says so too
 		s.pinned = o.on
 	}
 	switch {
