@@ -231,7 +231,7 @@ func (p *pool) makeRoom(ctx actor.Context, keep *seat, short func() int) bool {
 		switch {
 		case s == nil:
 			return false
-		case p.Store == nil || p.clean(s) || s.failed == s.memory:
+		case p.Store == nil || p.clean(s) || s.failed:
 			p.letGo(ctx, s)
 		default:
 			p.hibernate(ctx, s)

@@ -72,5 +72,6 @@
 //
 // A panic in an agent ends that agent's request and its history; a panic in the batcher ends the requests that are lent. Both are replaced behind the same
 // address (supervision.go). An error of a step makes its rows run one by one, so that only the culprit fails. A panic in the pool means that
-// the books are wrong: the process ends. An error of the store costs time: what cannot be saved or read is computed again.
+// the books are wrong: the process ends. An error of the store costs time: what cannot be read is computed again, and so is what cannot be saved and had
+// to make room. One of those that could not be saved tries again until the store works, and then all do.
 package actors

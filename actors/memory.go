@@ -53,7 +53,7 @@ func (p *pool) remember(s *seat, m *memory) { s.memory, s.place = m, p.idle.Push
 func (p *pool) release(s *seat) {
 	p.ledger.Drop(s.memory.lease.Blocks, true)
 	p.idle.Remove(s.place)
-	s.memory, s.place = nil, nil
+	s.memory, s.place, s.failed = nil, nil, false
 }
 
 // letGo makes an agent forget, so that others get its blocks. What is on disk of it comes back with its next request.

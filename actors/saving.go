@@ -163,12 +163,13 @@ func (p *pool) saved(ctx actor.Context, m *saved) {
 	p.stats.SaveTime += m.took
 	p.stats.SavedBytes += uint64(m.bytes)
 	j.memory.tell(SaveReport{Began: m.began, Took: m.took, Bytes: m.bytes, Err: m.err})
-	if m.err != nil {
-		p.storeFailed("save", s.name, m.err)
-		s.failed = j.memory
-	} else {
+	if m.err == nil {
 		s.disk, s.diskBlocks = j.key, len(j.held)
+	} else {
+		p.storeFailed("save", s.name, m.err)
 	}
+	s.failed = m.err != nil && s.memory != nil && s.memory == j.memory
+	p.saveAgain(m.err == nil)
 	p.answer(ctx, j, m.err)
 	p.afterJob(ctx, s)
 }
@@ -225,6 +226,17 @@ func (p *pool) tick(ctx actor.Context) {
 		})
 	}
 	p.setTimer()
+}
+
+// saveAgain has agents that could not be saved try again in a while: all if the store works, and one while it fails, unless somebody tries anyway.
+func (p *pool) saveAgain(works bool) {
+	for e := p.idle.Front(); e != nil; e = e.Next() {
+		s := e.Value.(*seat)
+		if s.failed && s.id != "" && (works || p.unsaved.Len() == 0) {
+			p.setUnsaved(s)
+		}
+		s.failed = s.failed && !works
+	}
 }
 
 // saveAll saves whatever agents know that is not on disk, and calls done then.

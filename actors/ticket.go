@@ -26,7 +26,7 @@ type seat struct {
 	afterwards []func(actor.Context) // what waits for the end of that
 	disk       runtime.BlockKey      // stands for what is known to be on disk
 	diskBlocks int                   // how many blocks that is; 0: none
-	failed     *memory               // could not be saved
+	failed     bool                  // its memory could not be saved
 	unsaved    *list.Element         // in pool.unsaved while something is to be saved
 	dirtyAt    time.Time             // since when
 
