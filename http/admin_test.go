@@ -201,7 +201,7 @@ func TestWhileASwapWaits(t *testing.T) {
 	}
 	require.Equal(t, http.StatusServiceUnavailable, h.post(t, "/v1/agents/ada/save", "").status)
 	got, _ := h.scrape(t)
-	require.Equal(t, float64(len(endpoints)+1), got[`troupe_refused_total{code="503",reason="swapping"}`])
+	require.Equal(t, float64(len(endpoints)+1), got[`troupe_refused_total{code="503", reason="swapping"}`])
 	require.Zero(t, got["troupe_ready"])
 	require.Zero(t, got["troupe_draining"])
 	b := decodeHost(t, h.get(t, "/admin/models", asAdmin...))

@@ -9,11 +9,12 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 	"github.com/stretchr/testify/require"
 
 	"troupe/actors"
@@ -27,15 +28,14 @@ func (h *house) scrape(t testing.TB) (samples map[string]float64, page string) {
 	a := h.get(t, "/metrics")
 	require.Equal(t, http.StatusOK, a.status)
 	require.Contains(t, a.header.Get("content-type"), "text/plain")
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(a.body + "\n")) // which do cut off
+	require.NoError(t, err)
+	all, err := expfmt.ExtractSamples(&expfmt.DecodeOptions{}, slices.Collect(maps.Values(families))...)
+	require.NoError(t, err)
 	samples = map[string]float64{}
-	for line := range strings.Lines(a.body) {
-		if strings.HasPrefix(line, "#") {
-			continue
-		}
-		at := strings.LastIndexByte(line, ' ')
-		v, err := strconv.ParseFloat(strings.TrimSpace(line[at:]), 64)
-		require.NoError(t, err, line)
-		samples[line[:at]] = v
+	for _, s := range all {
+		samples[s.Metric.String()] = float64(s.Value)
 	}
 	return samples, a.body
 }
@@ -120,7 +120,7 @@ func TestMetricsOfAWorkingServer(t *testing.T) {
 	require.EqualValues(t, 3, got["vllm:request_prompt_tokens_count"+model])
 	require.Equal(t, prompt, got["vllm:request_prompt_tokens_sum"+model])
 	require.Equal(t, got["vllm:generation_tokens_total"+model], got["vllm:request_generation_tokens_sum"+model])
-	finished := got[`vllm:request_success_total{finished_reason="stop",model_name="org/tiny"}`] + got[`vllm:request_success_total{finished_reason="length",model_name="org/tiny"}`]
+	finished := got[`vllm:request_success_total{finished_reason="stop", model_name="org/tiny"}`] + got[`vllm:request_success_total{finished_reason="length", model_name="org/tiny"}`]
 	require.EqualValues(t, 3, finished)
 	require.Zero(t, got["vllm:num_requests_running"+model])
 	require.Zero(t, got["vllm:num_requests_waiting"+model])
@@ -132,7 +132,7 @@ func TestMetricsOfAWorkingServer(t *testing.T) {
 	require.Equal(t, got["troupe_step_rows_count"], got[`troupe_step_rows_bucket{le="1"}`], "one request at a time")
 	require.Equal(t, got["troupe_step_rows_count"], got[`troupe_step_rows_bucket{le="8"}`])
 	require.NotContains(t, got, `troupe_step_rows_bucket{le="16"}`)
-	require.EqualValues(t, 2, got[`troupe_http_responses_total{code="200",route="/v1/messages"}`])
+	require.EqualValues(t, 2, got[`troupe_http_responses_total{code="200", route="/v1/messages"}`])
 	require.Contains(t, got, "go_goroutines")
 	require.Contains(t, got, "process_start_time_seconds")
 
@@ -151,17 +151,17 @@ func TestRefusalsAreCountedByReason(t *testing.T) {
 	require.Equal(t, http.StatusMethodNotAllowed, h.get(t, "/v1/messages").status)
 	got, page := h.scrape(t)
 	for sample, want := range map[string]float64{
-		`troupe_refused_total{code="429",reason="busy"}`:                             2,
-		`troupe_refused_total{code="404",reason="model_not_found"}`:                  1,
-		`troupe_refused_total{code="400",reason="invalid"}`:                          1,
-		`troupe_refused_total{code="404",reason="http"}`:                             1,
-		`troupe_refused_total{code="405",reason="http"}`:                             1,
-		`troupe_http_responses_total{code="429",route="/v1/chat/completions"}`:       2,
-		`troupe_http_responses_total{code="404",route="/v1/chat/completions"}`:       1,
-		`troupe_http_responses_total{code="404",route="none"}`:                       1,
-		`troupe_http_responses_total{code="200",route="/health/live"}`:               1,
-		`vllm:request_success_total{finished_reason="stop",model_name="org/tiny"}`:   0,
-		`vllm:request_success_total{finished_reason="length",model_name="org/tiny"}`: 0,
+		`troupe_refused_total{code="429", reason="busy"}`:                             2,
+		`troupe_refused_total{code="404", reason="model_not_found"}`:                  1,
+		`troupe_refused_total{code="400", reason="invalid"}`:                          1,
+		`troupe_refused_total{code="404", reason="http"}`:                             1,
+		`troupe_refused_total{code="405", reason="http"}`:                             1,
+		`troupe_http_responses_total{code="429", route="/v1/chat/completions"}`:       2,
+		`troupe_http_responses_total{code="404", route="/v1/chat/completions"}`:       1,
+		`troupe_http_responses_total{code="404", route="none"}`:                       1,
+		`troupe_http_responses_total{code="200", route="/health/live"}`:               1,
+		`vllm:request_success_total{finished_reason="stop", model_name="org/tiny"}`:   0,
+		`vllm:request_success_total{finished_reason="length", model_name="org/tiny"}`: 0,
 	} {
 		require.Equal(t, want, got[sample], sample)
 	}

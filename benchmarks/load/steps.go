@@ -1,13 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"fmt"
-	"net/http"
-	"strconv"
-	"strings"
 	"time"
+
+	"github.com/prometheus/common/model"
+
+	"troupe/benchmarks/harness"
 )
 
 // stepTime is the mean time in the engine of the steps that ended between two looks at the server's metrics: of one, if they take longer than that.
@@ -40,57 +39,28 @@ func watchSteps(ctx context.Context, url string) (all []stepTime) {
 	return all
 }
 
-// samples are the lines of a page of metrics: values by names with labels.
-type samples map[string]float64
+// samples are the metrics of a server.
+type samples struct{ harness.Metrics }
 
-func (s samples) steps() int { return int(s["troupe_step_rows_count"]) }
+func readMetrics(ctx context.Context, url string) (samples, error) {
+	m, err := harness.ReadMetrics(ctx, url)
+	return samples{m}, err
+}
+
+func (s samples) steps() int {
+	n, _ := s.Sum("troupe_step_rows_count", nil)
+	return int(n)
+}
 
 func (s samples) busy() time.Duration {
-	return time.Duration(s["troupe_engine_busy_seconds_total"] * float64(time.Second))
+	seconds, _ := s.Sum("troupe_engine_busy_seconds_total", nil)
+	return time.Duration(seconds * float64(time.Second))
 }
 
 // slower is how many tokens came later than d after the one before. It is not known unless d is a bound of the server's histogram.
 func (s samples) slower(d time.Duration) (n int, known bool) {
 	const name = "vllm:inter_token_latency_seconds"
-	bound := fmt.Sprintf(`le="%g"}`, d.Seconds())
-	all := 0.0
-	for key, v := range s {
-		switch {
-		case strings.HasPrefix(key, name+"_count"):
-			all += v
-		case strings.HasPrefix(key, name+"_bucket") && strings.HasSuffix(key, bound):
-			all -= v
-			known = true
-		}
-	}
-	return int(all), known
-}
-
-func readMetrics(ctx context.Context, url string) (samples, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/metrics", nil)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("/metrics: status %d", resp.StatusCode)
-	}
-	all := samples{}
-	lines := bufio.NewScanner(resp.Body)
-	for lines.Scan() {
-		at := strings.LastIndexByte(lines.Text(), ' ')
-		if at < 0 || strings.HasPrefix(lines.Text(), "#") {
-			continue
-		}
-		v, err := strconv.ParseFloat(lines.Text()[at+1:], 64)
-		if err != nil {
-			return nil, fmt.Errorf("/metrics: %w", err)
-		}
-		all[lines.Text()[:at]] = v
-	}
-	return all, lines.Err()
+	all, _ := s.Sum(name+"_count", nil)
+	sooner, buckets := s.Sum(name+"_bucket", model.LabelSet{"le": model.LabelValue(model.SampleValue(d.Seconds()).String())})
+	return int(all - sooner), buckets > 0
 }

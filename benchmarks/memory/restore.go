@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -120,27 +118,12 @@ func (o *options) ask(ctx context.Context, n int, before func()) (first, reading
 	if s.Cached.Tokens < s.Prompt-1 {
 		return 0, 0, fmt.Errorf("%d of %d tokens were cached", s.Cached.Tokens, s.Prompt)
 	}
-	seconds, err := metric(server.URL, "troupe_restore_seconds_total")
+	metrics, err := harness.ReadMetrics(ctx, server.URL)
+	seconds, n := metrics.Sum("troupe_restore_seconds_total", nil)
+	if err == nil && n == 0 {
+		err = errors.New("the server does not say how long it read")
+	}
 	return s.First(), time.Duration(seconds * float64(time.Second)), err
-}
-
-// metric reads a number that a server counts.
-func metric(url, name string) (float64, error) {
-	resp, err := http.Get(url + "/metrics")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(body)) {
-		if value, ok := strings.CutPrefix(line, name); ok && strings.ContainsAny(value[:1], " {") {
-			return strconv.ParseFloat(strings.TrimSpace(value[strings.LastIndexByte(value, ' '):]), 64)
-		}
-	}
-	return 0, fmt.Errorf("%s has no %s", url, name)
 }
 
 // savedFiles returns the files of the blocks of an agent, in order of position, and how many bytes they have.
