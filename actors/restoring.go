@@ -9,8 +9,8 @@ import (
 // seek finds out what there is on disk of use to a request: what its agent saved, if that is not in the pool, and the beginning of its prompt, whoever
 // saved that, if the pool does not have the whole prompt.
 //
-// An agent in the pool asks for nothing while its prompts go on from what it knows, since nobody else can have saved that; nor while it is being written,
-// which could take longer than to compute the prompt.
+// An agent in the pool asks for nothing while its prompts go on from what it knows, because what they add is new; nor while it is being written, which
+// could take longer than to compute the prompt.
 func (p *pool) seek(ctx actor.Context, t *ticket) {
 	s := t.seat
 	need := func() (own, any bool) {

@@ -14,8 +14,8 @@ import (
 	"troupe/runtime"
 )
 
-// diskJob is something that the keeper does for a seat. A seat has one at a time. It has holds of its own, so that the blocks stay what they are whatever
-// becomes of the seat meanwhile.
+// diskJob is something that the keeper does for a seat, or for nobody in particular. A seat has one at a time. It has holds of its own, so that the blocks
+// stay what they are whatever becomes of the seat meanwhile.
 type diskJob struct {
 	id      uint64
 	seat    *seat

@@ -31,7 +31,7 @@ type Stats struct {
 	Hits, Misses  uint64        // prompt tokens that were found, and that were computed
 	Realigned     uint64        // prompts that went on from what their agent knew although they were tokenised differently
 	Hibernations  uint64        // agents that were let go and are on disk
-	Restores      uint64        // agents that came back from there
+	Restores      uint64        // requests for which blocks were read from there
 	SavedBytes    uint64        // of blocks written to the store
 	RestoredBytes uint64        // and read from it
 	SaveTime      time.Duration // that saves took, in sum

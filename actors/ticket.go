@@ -54,7 +54,7 @@ type ticket struct {
 	length   int                // positions in blocks that are known to be computed, while it runs
 	awaits   runtime.BlockKey   // while it waits for another request to compute this block
 	miss     Miss               // why it is not cached further
-	sought   bool               // it is known what its agent has on disk
+	sought   bool               // it is known what there is on disk for it
 	saved    *runtime.Manifest  // what that is, until it was read
 	borrowed bool               // saved is the beginning of the prompt instead, in blocks that others saved
 	restored *memory            // what was read for it

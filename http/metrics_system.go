@@ -105,7 +105,7 @@ func newSystemCollector(s *Server) *systemCollector {
 	add(gauge, "troupe_mailbox_messages", mail, actor("batcher"), func(s *actors.Stats) float64 { return float64(s.BatcherMail) })
 	add(gauge, "troupe_mailbox_messages", mail, actor("keeper"), func(s *actors.Stats) float64 { return float64(s.KeeperMail) })
 	add(counter, "troupe_hibernations_total", "Agents that were let go and are on disk.", none, func(s *actors.Stats) float64 { return float64(s.Hibernations) })
-	add(counter, "troupe_restores_total", "Agents that came back from the disk.", none, func(s *actors.Stats) float64 { return float64(s.Restores) })
+	add(counter, "troupe_restores_total", "Requests for which blocks were read from the disk.", none, func(s *actors.Stats) float64 { return float64(s.Restores) })
 	add(counter, "troupe_saved_bytes_total", "Bytes of blocks written to the disk.", none, func(s *actors.Stats) float64 { return float64(s.SavedBytes) })
 	add(counter, "troupe_restored_bytes_total", "Bytes of blocks read from the disk.", none, func(s *actors.Stats) float64 { return float64(s.RestoredBytes) })
 	add(counter, "troupe_save_seconds_total", "Time that saves took, in sum.", none, func(s *actors.Stats) float64 { return s.SaveTime.Seconds() })
