@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"syscall"
 	"testing"
 
@@ -129,15 +130,32 @@ func TestQuarantineIsBounded(t *testing.T) {
 }
 
 func TestNewerVersionIsLeftAlone(t *testing.T) {
-	w := prepare(t, 0)
-	w.disk.put(fileOf("new"), persistence.Seal("troupe-a", 2, []byte("who knows")))
-	agents, blocks := w.disk.all("agents"), w.disk.all("blocks")
-	w.disk.restart()
-	require.ErrorContains(t, w.open(), "newer version of Troupe")
-	require.Equal(t, agents, w.disk.all("agents"))
-	require.Equal(t, blocks, w.disk.all("blocks"))
-	require.NoError(t, w.disk.Remove(fileOf("new")))
-	require.NoError(t, w.open(), "the lock is free")
+	for name, magic := range map[string]string{fileOf("new"): "troupe-a", "wear": "troupe-w"} {
+		w := prepare(t, 0)
+		old := w.disk.all(".")["./"+name]
+		w.disk.put(name, persistence.Seal(magic, 2, []byte("who knows")))
+		w.disk.put("tmp/1", []byte("it writes there"))
+		w.disk.damage(fileOf("b"), flip)
+		for i := range 20 {
+			w.disk.put(fmt.Sprintf("quarantine/%d", i), nil)
+		}
+		all := func() map[string][]byte {
+			files := map[string][]byte{}
+			for _, dir := range []string{".", "agents", "blocks", "quarantine", "tmp"} {
+				maps.Copy(files, w.disk.all(dir))
+			}
+			return files
+		}
+		before := all()
+		w.disk.restart()
+		require.ErrorContains(t, w.open(), "newer version of Troupe", name)
+		require.Equal(t, before, all(), "nothing is changed")
+		require.NoError(t, w.disk.Remove(name))
+		if old != nil {
+			w.disk.put(name, old)
+		}
+		require.NoError(t, w.open(), "the lock is free")
+	}
 }
 
 // unreadable is a disk of which no manifest can be read.

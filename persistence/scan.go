@@ -29,15 +29,20 @@ type found struct {
 // is found out by tidy while the store is used already: it takes as long again, and only who changes the folder needs it. If the budget is exceeded, nobody
 // uses the store before room is made.
 func (d *Disk) scan() error {
-	if err := d.sweep("tmp"); err != nil {
+	wear, err := d.readWear()
+	if err != nil {
 		return err
 	}
 	if err := d.fs.List("quarantine", func(name string) { d.quarantine = append(d.quarantine, name) }); err != nil {
 		return err
 	}
-	d.trimQuarantine()
 	agents, err := d.scanAgents()
 	if err != nil {
+		return err
+	}
+	// Nothing is of a newer version, which would have to be left alone.
+	d.trimQuarantine()
+	if err := d.sweep("tmp"); err != nil {
 		return err
 	}
 	slices.SortFunc(agents, func(a, b found) int {
@@ -46,7 +51,7 @@ func (d *Disk) scan() error {
 	for _, a := range agents {
 		d.index.put(a.saved, a.file)
 	}
-	d.written = max(d.readWear(), d.index.bytes)
+	d.written = max(wear, d.index.bytes)
 	d.change.Lock() // for whoever is the next to return
 	if d.budget > 0 && d.index.bytes > d.budget {
 		defer d.change.Unlock()
@@ -189,19 +194,22 @@ func (d *Disk) reallyReadManifest(name string) (p *manifest, size int, err error
 	return p, size, err
 }
 
-// readWear returns the count of bytes that an earlier process wrote down, 0 if it cannot be read.
-func (d *Disk) readWear() int64 {
-	b, err := d.read("wear", envelopeBytes+8)
+// readWear returns the count of bytes that an earlier process wrote down, 0 if it cannot be read. It fails only if that was a newer version.
+func (d *Disk) readWear() (int64, error) {
+	b, err := d.read("wear", 1<<10) // a newer one may have more
 	if err == nil {
 		b, err = unseal(wearMagic, b)
 	}
-	if err != nil || len(b) != 8 {
-		if !errors.Is(err, fs.ErrNotExist) {
-			d.log.Warn("the count of bytes written is lost", "error", err)
-		}
-		return 0
+	switch {
+	case errors.Is(err, errNewer):
+		return 0, err
+	case errors.Is(err, fs.ErrNotExist):
+		return 0, nil
+	case err != nil || len(b) != 8:
+		d.log.Warn("the count of bytes written is lost", "error", err)
+		return 0, nil
 	}
-	return int64(binary.LittleEndian.Uint64(b) & (1<<63 - 1))
+	return int64(binary.LittleEndian.Uint64(b) & (1<<63 - 1)), nil
 }
 
 // writeWear writes the count down. It is not synced: a kill does not harm it, and after a power cut it may be an older one.
