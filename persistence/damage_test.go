@@ -8,8 +8,10 @@ import (
 	"maps"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"troupe/persistence"
 	"troupe/runtime"
@@ -102,6 +104,47 @@ func TestBlockThatIsGoneIsSavedAnew(t *testing.T) {
 	w.disk.restart()
 	require.NoError(t, w.open())
 	require.NoError(t, w.save(a), "found at start")
+	w.check()
+}
+
+// meeting is a disk on which a save is about to give a manifest its name when a read of the one before finds that it is damaged.
+type meeting struct {
+	*memFS
+	name            string
+	saving, setting chan bool // closed when the save, and who sets the damaged one aside, have come so far
+	saved           chan bool // closed when the manifest has its name
+}
+
+func (m meeting) Rename(from, to string) error {
+	switch {
+	case to == m.name:
+		close(m.saving)
+		select {
+		case <-m.setting:
+		case <-time.After(50 * time.Millisecond): // as it should be, it waits for the save
+		}
+		defer close(m.saved)
+	case from == m.name:
+		close(m.setting)
+		<-m.saved
+	}
+	return m.memFS.Rename(from, to)
+}
+
+func TestNewManifestIsNotSetAsideForTheOneBefore(t *testing.T) {
+	w := prepare(t, 0)
+	w.disk.restart()
+	w.o.FS = meeting{w.disk, fileOf("a"), make(chan bool), make(chan bool), make(chan bool)}
+	require.NoError(t, w.open())
+	w.disk.damage(fileOf("a"), flip)
+	var saved errgroup.Group
+	saved.Go(func() error { return w.save(turn("a", 2, 3, 1, 10)) })
+	<-w.o.FS.(meeting).saving
+	_, err := w.d.Manifest("a")
+	require.NoError(t, saved.Wait())
+	if err != nil {
+		require.Equal(t, runtime.Unknown, runtime.KindOf(err))
+	}
 	w.check()
 }
 

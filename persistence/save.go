@@ -75,7 +75,7 @@ func (s *saving) run(before []runtime.BlockKey) (err error) {
 		return errors.Join(err, s.undo())
 	}
 	name := file.name
-	failed := d.fs.Rename(name, manifestName(s.m.Agent))
+	failed := d.place(name, manifestName(s.m.Agent))
 	if failed != nil && d.exists(name) {
 		return errors.Join(failed, d.remove(name), s.undo())
 	}
@@ -192,10 +192,17 @@ func (s *saving) writeBlock(key runtime.BlockKey, h header, contents []byte) (Fi
 		return nil, err
 	}
 	s.made = append(s.made, key)
-	if err := s.d.fs.Rename(name, blockName(key)); err != nil {
+	if err := s.d.place(name, blockName(key)); err != nil {
 		return nil, errors.Join(err, f.Close(), s.d.remove(name))
 	}
 	return f, nil
+}
+
+// place gives a file that was written its name. Whoever finds the one before damaged holds mu meanwhile, so that it is not the new one that is set aside.
+func (d *Disk) place(from, to string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.fs.Rename(from, to)
 }
 
 // header returns the header for the contents of a block.
