@@ -219,6 +219,9 @@ func (p *pool) loaded(ctx actor.Context, m *loaded) {
 		}
 		p.remember(s, j.ticket.restored)
 	}
+	if s.ticket == j.ticket {
+		p.estimate(j.ticket) // it may be less than was expected
+	}
 	p.afterJob(ctx, s)
 }
 
