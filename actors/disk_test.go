@@ -378,3 +378,31 @@ func TestAnAgentInThePoolBeginsWithWhatOthersSaved(t *testing.T) {
 		})
 	}
 }
+
+// Twenty agents in the pool that are sent the same beginning at once read it once.
+func TestTwentyInThePoolReadWhatOthersSavedOnce(t *testing.T) {
+	const agents, common = 20, 1600
+	store, o := storetest.NewFake(), enginetest.Options{Context: 4000, Blocks: 400}
+	system := words(rand.New(rand.NewPCG(1, 2)), common)
+	s := start(t, o, actors.Config{Store: store})
+	ask(t, s, "first", append(system[:common:common], 1, 2, 3), 2)
+	require.NoError(t, s.Close())
+
+	s = start(t, o, actors.Config{Store: store, Check: true, MaxBatch: 32})
+	for n := range agents {
+		ask(t, s, fmt.Sprint(n), words(rand.New(rand.NewPCG(uint64(n), 5)), 21), 2)
+	}
+	var all sync.WaitGroup
+	for n := range agents {
+		st := generate(t, s, actors.Request{Agent: fmt.Sprint(n), Prompt: append(system[:common:common], int32(n), 1, 2), MaxTokens: 2})
+		all.Go(func() {
+			if _, cached, o := read(st); o.Err != nil || cached != common {
+				t.Errorf("agent %d: %d cached, %v", n, cached, o.Err)
+			}
+		})
+	}
+	all.Wait()
+	st := stats(t, s)
+	require.EqualValues(t, 1, st.Restores)
+	require.EqualValues(t, common/16*64, st.RestoredBytes)
+}
