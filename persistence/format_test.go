@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/vmihailenco/msgpack/v5"
 
 	"troupe/persistence"
 	"troupe/runtime"
@@ -95,6 +97,28 @@ func TestFormat1IsWritten(t *testing.T) {
 			require.Equal(t, a, b, want[i].Name())
 		}
 	}
+}
+
+func TestManifestIsAMapOfItsKeysAndNoOthers(t *testing.T) {
+	whole := map[string]any{
+		"agent": "a", "tag": "t", "tokens": []byte{}, "length": 0, "blocks": nil, "sizes": nil, "saved_at": time.Unix(1, 0), "pinned": false,
+	}
+	decode := func(body any) error {
+		b, err := msgpack.Marshal(body)
+		require.NoError(t, err)
+		_, _, err = persistence.DecodeManifest(persistence.Seal("troupe-a", 1, b))
+		return err
+	}
+	require.NoError(t, decode(whole))
+	for key := range whole {
+		fewer := maps.Clone(whole)
+		delete(fewer, key)
+		require.ErrorContains(t, decode(fewer), "damaged", "without %s", key)
+		fewer["other"] = whole[key]
+		require.ErrorContains(t, decode(fewer), "damaged", "with another key for %s", key)
+	}
+	require.ErrorContains(t, decode([]any{"a", "t", []byte{}, 0, nil, nil, time.Unix(1, 0), false}), "damaged", "an array")
+	require.ErrorContains(t, decode(nil), "damaged")
 }
 
 // TestBlocksAreSafetensors reads the files as any other program would.

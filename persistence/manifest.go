@@ -21,6 +21,7 @@ const (
 	maxTag       = 1024
 	keyBytes     = len(runtime.BlockKey{})
 	manifestEnds = ".manifest"
+	manifestKeys = 8 // in the body
 )
 
 // manifest is the body of a manifest's file, and Sizes what runtime.Manifest does not have.
@@ -85,8 +86,11 @@ func decodeManifest(file []byte) (*manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := bytes.NewReader(body)
-	dec := msgpack.NewDecoder(r)
+	dec := msgpack.NewDecoder(bytes.NewReader(body))
+	if n, err := dec.DecodeMapLen(); err != nil || n != manifestKeys { // a struct would also be read from an array, and with keys missing
+		return nil, fmt.Errorf("%w: it is not a map of %d keys", errDamaged, manifestKeys)
+	}
+	dec.Reset(bytes.NewReader(body))
 	dec.DisallowUnknownFields(true)
 	p := new(manifest)
 	if err := dec.Decode(p); err != nil {
