@@ -285,6 +285,22 @@ func TestMisses(t *testing.T) {
 	require.Equal(t, actors.Miss{Position: 16, Why: actors.MissDamaged}, miss(s, "a", append(prompt(3, 60), 1)))
 	require.NoError(t, s.Close())
 
+	var got []actors.Miss
+	lost := storetest.NewFake()
+	s = start(t, enginetest.Options{}, actors.Config{Store: lost})
+	for _, lose := range []func(name string){
+		func(name string) { require.NoError(t, lost.Delete(name)) }, // the budget of the disk would do that
+		func(name string) {
+			require.NoError(t, lost.Save(runtime.Manifest{Agent: name, Tag: s.Tag(), Length: 9}, nil))
+		},
+	} {
+		miss(s, "a", p)
+		require.NoError(t, s.Hibernate(ctx, "a"))
+		lose(s.SavedName("a"))
+		got = append(got, miss(s, "a", prompt(2, 50)))
+	}
+	require.Equal(t, []actors.Miss{{Why: actors.MissEvicted}, {Why: actors.MissDamaged}}, got)
+
 	s = start(t, enginetest.Options{Blocks: 8}, actors.Config{})
 	miss(s, "a", p)
 	miss(s, "b", prompt(2, 120))

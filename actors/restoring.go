@@ -57,6 +57,7 @@ func (p *pool) found(ctx actor.Context, m *found) {
 	switch {
 	case j.memory != nil: // the agent itself was not looked for
 	case m.manifest == nil:
+		s.lost = s.lost || s.diskBlocks > 0 // it was there
 		s.diskBlocks = 0
 	default:
 		s.disk, s.diskBlocks = m.manifest.Blocks[len(m.manifest.Blocks)-1], len(m.manifest.Blocks)
@@ -68,7 +69,11 @@ func (p *pool) found(ctx actor.Context, m *found) {
 			p.realign(t, m.manifest.Tokens[:m.manifest.Length])
 			p.estimate(t)
 		}
-		if m.foreign && m.manifest == nil {
+		switch {
+		case m.manifest != nil || s.id == "" || j.memory != nil:
+		case m.err != nil:
+			t.miss = Miss{Why: MissDamaged}
+		case m.foreign:
 			t.miss = Miss{Why: MissTag}
 		}
 		p.borrow(t, m.prefix)

@@ -51,7 +51,7 @@ const (
 	MissNew     = "new agent"
 	MissTag     = "tag"           // what it knew was computed by another model, or kept in another form
 	MissTokens  = "tokens differ" // from Position on
-	MissEvicted = "evicted"       // others needed the room, and there was no disk
+	MissEvicted = "evicted"       // others needed the room, and there was none on disk
 	MissDamaged = "damaged"       // what is on disk from Position on cannot be read
 )
 
