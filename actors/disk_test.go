@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"troupe/actors"
+	"troupe/persistence"
 	"troupe/runtime"
 	"troupe/runtime/enginetest"
 	"troupe/runtime/storetest"
@@ -405,4 +408,48 @@ func TestTwentyInThePoolReadWhatOthersSavedOnce(t *testing.T) {
 	st := stats(t, s)
 	require.EqualValues(t, 1, st.Restores)
 	require.EqualValues(t, common/16*64, st.RestoredBytes)
+}
+
+// A file in which a bit flipped is set aside, and what it held of the prompt is computed, as is what comes after it.
+func TestAFlippedBitOnDisk(t *testing.T) {
+	const common = 800
+	dir, o := t.TempDir(), enginetest.Options{Context: 4000, Blocks: 400}
+	open := func() (*persistence.Disk, *actors.System) {
+		d, err := persistence.Open(dir, persistence.Options{})
+		require.NoError(t, err)
+		return d, start(t, o, actors.Config{Store: d, Check: true})
+	}
+	system := words(rand.New(rand.NewPCG(1, 6)), common)
+	d, s := open()
+	ask(t, s, "other", append(system[:common:common], 1, 2, 3), 2)
+	require.NoError(t, s.Close())
+	require.NoError(t, d.Close())
+	blocks := 0
+	require.NoError(t, filepath.WalkDir(filepath.Join(dir, "blocks"), func(path string, e os.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		if blocks++; blocks != 9 {
+			return nil
+		}
+		file, err := os.ReadFile(path)
+		if err == nil {
+			file[len(file)-1] ^= 1
+			err = os.WriteFile(path, file, 0o600)
+		}
+		return err
+	}))
+	require.Equal(t, common/16+1, blocks)
+
+	d, s = open()
+	ask(t, s, "a", words(rand.New(rand.NewPCG(2, 6)), 40), 2)
+	p := append(system[:common:common], 4, 5, 6)
+	cached := ask(t, s, "a", p, 2)
+	require.Less(t, cached, common)
+	require.Equal(t, 1, d.Usage().Quarantined)
+	require.EqualValues(t, 40+len(p)-cached, stats(t, s).Prefilled)
+	require.NoError(t, s.Save(context.Background(), "a"))
+	require.Equal(t, common/16, d.Has(runtime.Chain(s.Tag(), "", 16, system, nil)), "it is there again")
+	require.NoError(t, s.Close())
+	require.NoError(t, d.Close())
 }
