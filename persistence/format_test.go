@@ -144,6 +144,9 @@ func TestBlocksAreSafetensors(t *testing.T) {
 		require.NoError(t, json.Unmarshal(all["__metadata__"], &meta))
 		delete(all, "__metadata__")
 		require.Equal(t, strings.TrimSuffix(filepath.Base(name), ".safetensors"), meta["key"])
+		require.Equal(t, meta["xxh64"], string(file[47:63]))
+		require.Equal(t, meta["key"], string(file[72:136]))
+		require.True(t, strings.HasPrefix(string(file[136:]), `","tag":"`))
 		tensors := map[string]tensor{}
 		for name, raw := range all {
 			var x tensor

@@ -56,13 +56,13 @@ func FuzzBlockFile(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {
 		var key runtime.BlockKey
-		if len(file) >= 135 {
-			_, _ = hex.Decode(key[:], file[71:135])
+		if len(file) >= 136 {
+			_, _ = hex.Decode(key[:], file[72:136])
 		}
 		if contents, err := persistence.ReadBlockFile(file, key); err == nil {
 			require.True(t, bytes.HasSuffix(file, contents))
 		}
-		if len(file) < 143 {
+		if len(file) < 144 {
 			return
 		}
 		file = bytes.Clone(file)
