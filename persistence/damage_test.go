@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -146,6 +147,39 @@ func TestNewManifestIsNotSetAsideForTheOneBefore(t *testing.T) {
 		require.Equal(t, runtime.Unknown, runtime.KindOf(err))
 	}
 	w.check()
+}
+
+// lingering is a disk on which to open a block takes until it is told.
+type lingering struct {
+	*memFS
+	begun, proceed chan bool
+}
+
+func (l lingering) Open(name string) (persistence.File, error) {
+	if strings.HasPrefix(name, "blocks/") {
+		l.begun <- true
+		<-l.proceed
+	}
+	return l.memFS.Open(name)
+}
+
+// Another process may have the folder by then.
+func TestNothingIsSetAsideAfterClose(t *testing.T) {
+	w := prepare(t, 0)
+	w.disk.restart()
+	disk := lingering{w.disk, make(chan bool, 9), make(chan bool)}
+	w.o.FS = disk
+	require.NoError(t, w.open())
+	key := w.must["a"][0].Blocks[0]
+	w.disk.damage(blockFileOf(key), flip)
+	done := make(chan error)
+	go func() { _, err := storetest.Contents(w.d, key); done <- err }()
+	<-disk.begun
+	require.NoError(t, w.d.Close())
+	close(disk.proceed)
+	require.Equal(t, runtime.Unknown, runtime.KindOf(<-done))
+	require.Empty(t, w.disk.all("quarantine"))
+	require.Contains(t, w.disk.all("blocks"), blockFileOf(key))
 }
 
 func TestQuarantineIsBounded(t *testing.T) {

@@ -149,7 +149,10 @@ func (d *Disk) Usage() runtime.StoreUsage {
 func (d *Disk) Close() error {
 	d.change.Lock()
 	defer d.change.Unlock()
-	if d.closed.Swap(true) {
+	d.mu.Lock() // from now on nobody sets a file aside
+	closed := d.closed.Swap(true)
+	d.mu.Unlock()
+	if closed {
 		return nil
 	}
 	d.freeing.Wait()

@@ -111,6 +111,9 @@ func (d *Disk) readBlock(key runtime.BlockKey, b *buffer) (file []byte, contents
 func (d *Disk) damaged(name string, look func() error, lose func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.closed.Load() { // another process may have the folder
+		return
+	}
 	err := look()
 	if err == nil {
 		return
