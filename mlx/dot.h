@@ -191,6 +191,60 @@ inline void dot_tile(const Weight& w, const uint8_t* data, const int8_t* q, cons
   }
 }
 
+// One row and P panels, side by side: the processor's prefetcher brings more from several streams than from one. A panel takes its
+// turn for 32 inputs at a time.
+template <Form F, int P, int S>
+__attribute__((always_inline)) inline void dot_row(const Weight& w, const uint8_t* data, size_t panel, const int8_t* q,
+                                                   const float* scales, const float* sums, V out[P][1]) {
+  constexpr int NEAR = 512; // how far ahead each is fetched, in bytes; every ninth line or so is left to the prefetcher, to keep it going
+  const __m256i low = _mm256_set1_epi8(15);
+  const size_t record = group_size(w);
+  const int groups = w.k / w.group, parts = w.group / QUANT;
+  constexpr int bytes = F == Form::Q4 ? 256 : 512, steps = bytes / 64, step = F == Form::Q4 ? 8 : 4; // bytes, loads, inputs of a load
+  __m256 acc[P][2];
+#pragma GCC unroll 4
+  for (int p = 0; p < P; p++) acc[p][0] = acc[p][1] = _mm256_setzero_ps();
+  for (int g = 0; g < groups; g++, data += record) {
+    const uint8_t* at = data + size_t(parts) * bytes;
+    for (int part = 0; part < parts; part++) {
+      const __m256 scale = _mm256_set1_ps(*scales), total = _mm256_set1_ps(*sums);
+#pragma GCC unroll 4
+      for (int p = 0; p < P; p++) {
+        const uint8_t* from = data + p * panel + part * bytes;
+        __m256i a[2], b[2]; // b: the high halves of eight-bit weights
+#pragma GCC unroll 8
+        for (int c = 0; c < steps; c++) {
+          _mm_prefetch((const char*)(from + c * 64 + NEAR), _MM_HINT_T0);
+          const int8_t* x = q + c * step * S;
+          const __m256i first = broadcast4(x);
+#pragma GCC unroll 2
+          for (int h = 0; h < 2; h++) {
+            const __m256i raw = _mm256_loadu_si256((const __m256i*)(from + c * 64 + h * 32));
+            const __m256i lo = _mm256_and_si256(raw, low), hi = _mm256_and_si256(_mm256_srli_epi16(raw, 4), low);
+            add_products(c == 0, a[h], lo, first);
+            if constexpr (F == Form::Q4) {
+              add_products(false, a[h], hi, broadcast4(x + S * 4));
+            } else {
+              add_products(c == 0, b[h], hi, first);
+            }
+          }
+        }
+#pragma GCC unroll 2
+        for (int h = 0; h < 2; h++) {
+          __m256i d = _mm256_madd_epi16(a[h], _mm256_set1_epi16(1));
+          if constexpr (F == Form::Q8) d = _mm256_add_epi32(d, _mm256_madd_epi16(b[h], _mm256_set1_epi16(16)));
+          const uint8_t* scale_w = at + p * panel;
+          acc[p][h] = _mm256_fmadd_ps(load_scale8(w.scale, scale_w + PANEL * scale_size(w.scale), h), total, acc[p][h]);
+          acc[p][h] = _mm256_fmadd_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(d), scale), load_scale8(w.scale, scale_w, h), acc[p][h]);
+        }
+      }
+      q += QUANT * S, scales += S, sums += S;
+    }
+  }
+#pragma GCC unroll 4
+  for (int p = 0; p < P; p++) out[p][0] = {acc[p][0], acc[p][1]};
+}
+
 #else
 
 template <Form F, int R, int S>
@@ -229,5 +283,18 @@ inline void dot_tile(const Weight& w, const uint8_t* data, const int8_t* q, cons
 }
 
 #endif
+
+// The same for P panels, of so many bytes each.
+template <Form F, int P, int R, int S>
+inline void dot_panels(const Weight& w, const uint8_t* data, size_t panel, const int8_t* q, const float* scales, const float* sums,
+                       V out[P][R]) {
+#if defined(TROUPE_AVX2)
+  constexpr size_t LONG = 8192; // shorter ones end before several streams are worth their start
+  if constexpr (P > 1 && R == 1) {
+    if (panel >= LONG) return dot_row<F, P, S>(w, data, panel, q, scales, sums, out);
+  }
+#endif
+  for (int p = 0; p < P; p++) dot_tile<F, R, S>(w, data + p * panel, q, scales, sums, out[p]);
+}
 
 } // namespace troupe::TROUPE_ISA

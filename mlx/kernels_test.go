@@ -178,33 +178,39 @@ func TestLinear(t *testing.T) {
 func TestLinearRowsAreIndependent(t *testing.T) {
 	everyISA(t, func(t *testing.T, c *Context, k *Kernels) {
 		one := newKernels(t, KernelOptions{Threads: 1, ISA: k.ISA()})
-		g := c.NewGraph()
-		defer func() { require.NoError(t, g.Close()) }()
-		const out, in, most = 75, 256, 150
-		x := random(5, most*in)
-		for _, l := range randomLayers(g, out, in, 3) {
-			for _, integers := range []bool{false, true} {
-				if integers && !l.packed.Quantised() {
-					continue
-				}
-				alone := make([][]float32, most)
-				for i := range 24 {
-					alone[i] = l.linear(t, g, one, x[i*in:(i+1)*in], Array{}, integers)
-				}
-				for _, rows := range []int{2, 3, 4, 5, 6, 7, 8, 9, 16, 23, 24} {
-					for _, kernels := range []*Kernels{one, k} {
-						got := l.linear(t, g, kernels, x[:rows*in], Array{}, integers)
-						for i, row := range slices.Collect(slices.Chunk(got, out)) {
-							require.Equal(t, alone[i], row, "%s, row %d of %d, integers %v", l.name, i, rows, integers)
-						}
-					}
-				}
-				many := l.linear(t, g, one, x, Array{}, integers)
-				require.Equal(t, many, l.linear(t, g, k, x, Array{}, integers), l.name)
-				require.Equal(t, alone[23], many[23*out:24*out], l.name)
-			}
+		for _, in := range []int{256, 1024} { // one row of long panels goes its own way
+			rowsAreIndependent(t, c, one, k, in)
 		}
 	})
+}
+
+func rowsAreIndependent(t *testing.T, c *Context, one, k *Kernels, in int) {
+	g := c.NewGraph()
+	defer func() { require.NoError(t, g.Close()) }()
+	const out, most = 75, 150
+	x := random(5, most*in)
+	for _, l := range randomLayers(g, out, in, 3) {
+		for _, integers := range []bool{false, true} {
+			if integers && !l.packed.Quantised() {
+				continue
+			}
+			alone := make([][]float32, most)
+			for i := range 24 {
+				alone[i] = l.linear(t, g, one, x[i*in:(i+1)*in], Array{}, integers)
+			}
+			for _, rows := range []int{2, 3, 4, 5, 6, 7, 8, 9, 16, 23, 24} {
+				for _, kernels := range []*Kernels{one, k} {
+					got := l.linear(t, g, kernels, x[:rows*in], Array{}, integers)
+					for i, row := range slices.Collect(slices.Chunk(got, out)) {
+						require.Equal(t, alone[i], row, "%s, row %d of %d, integers %v", l.name, i, rows, integers)
+					}
+				}
+			}
+			many := l.linear(t, g, one, x, Array{}, integers)
+			require.Equal(t, many, l.linear(t, g, k, x, Array{}, integers), l.name)
+			require.Equal(t, alone[23], many[23*out:24*out], l.name)
+		}
+	}
 }
 
 // TestLinearLayersTogether wants layers of one call to write where they should and nowhere else, added to what is there or not.

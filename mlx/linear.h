@@ -179,10 +179,8 @@ inline void quantised_tile(const Linear& l, int panel0, int panel1, int row, int
   rows_of_tile<S>(l, panel0, panel1, row, rows, [&]<int P, int R>(int p, int row, int lane, V out[P][R]) {
     const Input& in = *l.in;
     const size_t scales = size_t(row) * (in.k / QUANT) + lane;
-    for (int i = 0; i < P; i++) {
-      dot_tile<F, R, S>(l.w, l.w.data + (p + i) * panel, in.q + size_t(row) * in.k + lane * 4, in.scales + scales, in.sums + scales,
-                        out[i]);
-    }
+    dot_panels<F, P, R, S>(l.w, l.w.data + p * panel, panel, in.q + size_t(row) * in.k + lane * 4, in.scales + scales, in.sums + scales,
+                           out);
   });
 }
 
