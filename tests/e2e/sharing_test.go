@@ -59,6 +59,26 @@ func TestTwentyAgentsShareOneBeginning(t *testing.T) {
 	}
 }
 
+// TestAnAgentInThePoolBeginsWithWhatAnotherSaved has an agent that knows something of its own go on with the beginning of another, which is on disk only.
+func TestAnAgentInThePoolBeginsWithWhatAnotherSaved(t *testing.T) {
+	const block = 32
+	beginning := strings.Repeat("You are one of many. Be short, and keep to what you were told. ", 60)
+	talk := troupetest.Request{MaxTokens: 16, Messages: []troupetest.Message{
+		{Role: "system", Content: beginning}, {Role: "user", Content: "The code word is ZEBRA-31."}}}
+	s := troupetest.Start(t)
+	first := everyone(t, s.URL, []troupetest.Request{talk})[0]
+	require.Zero(t, first.Usage.Details.Cached)
+	s.Stop()
+
+	s = s.Again()
+	own := everyoneFrom(t, s.URL, 1, []troupetest.Request{{MaxTokens: 16, Messages: troupetest.User("The code word is WALRUS-40.")}})[0]
+	require.Less(t, own.Usage.Details.Cached, block)
+	other := everyoneFrom(t, s.URL, 1, []troupetest.Request{talk})[0]
+	require.Greater(t, other.Usage.Details.Cached, other.Usage.Prompt-2*block, "what the first agent saved is read, not computed")
+	require.Equal(t, first.Text, other.Text)
+	s.Stop()
+}
+
 // TestPausedAgentsGoOn lets more agents speak than the pool can hold to their ends: some are paused to disk, and all say what they would have said alone.
 func TestPausedAgentsGoOn(t *testing.T) {
 	const n = 6
