@@ -213,6 +213,26 @@ func rowsAreIndependent(t *testing.T, c *Context, one, k *Kernels, in int) {
 	}
 }
 
+// TestProgramsWantArraysThatAreThere: a program does not have MLX compute what it refers to.
+func TestProgramsWantArraysThatAreThere(t *testing.T) {
+	const n = 64
+	k := newKernels(t, KernelOptions{})
+	with(t, func(c *Context, keep *Graph) {
+		turned := keep.Transpose(keep.FromFloat32s(random(1, n), 8, n/8), 1, 0)
+		require.NoError(t, keep.Eval(turned))
+		lazy := keep.Add(keep.FromFloat32s(random(1, n), n), keep.FromFloat32s(random(2, n), n))
+		for why, norm := range map[string]Array{"not evaluated": lazy, "not row-contiguous": turned} {
+			g := c.NewGraph()
+			p := NewProgram()
+			p.Output(n)
+			p.Arrange(p.Input(1, n, true, false), p.Register(n), Arrange{Source: Normed, Norm: norm})
+			g.Run(k, p)
+			require.ErrorContains(t, g.Err(), "program: an array is "+why)
+			require.NoError(t, g.Close())
+		}
+	})
+}
+
 // TestLinearLayersTogether wants layers of one call to write where they should and nowhere else, added to what is there or not.
 func TestLinearLayersTogether(t *testing.T) {
 	everyISA(t, func(t *testing.T, c *Context, k *Kernels) {
