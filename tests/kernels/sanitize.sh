@@ -11,11 +11,11 @@ trap 'rm -rf "$out"' EXIT
 
 sources=(mlx/isa.cc mlx/pack.cc mlx/pool.cc mlx/runner.cc mlx/kernels_portable.cc tests/kernels/driver/*.cc)
 case $(uname -m) in x86_64 | amd64) sources+=(mlx/kernels_avx2.cc mlx/kernels_avx512.cc) ;; esac
-emulated=()
+emulated=
 if grep -qw avx2 /proc/cpuinfo 2>/dev/null && ! grep -qw avx512_vnni /proc/cpuinfo; then
   echo "AVX-512 is emulated"
   sources=("${sources[@]/mlx\/kernels_avx512.cc/tests/kernels/emulated/avx512.cc}")
-  emulated=(-DTROUPE_EMULATED -mavx2 -mfma -mf16c -mbmi2 -ffp-contract=off -Wno-psabi)
+  emulated="-DTROUPE_EMULATED -mavx2 -mfma -mf16c -mbmi2 -ffp-contract=off -Wno-psabi"
 fi
 
 # check NAME FLAGS: builds the driver with FLAGS and runs it.
@@ -24,7 +24,7 @@ check() {
   shift
   echo "== $name"
   mkdir "$out/$name"
-  local flags="-std=c++20 -O1 -g1 -Imlx -Itests/kernels/driver ${emulated[*]} $*"
+  local flags="-std=c++20 -O1 -g1 -Imlx -Itests/kernels/driver $emulated $*"
   printf '%s\n' "${sources[@]}" |
     xargs -P "$(getconf _NPROCESSORS_ONLN)" -I{} bash -c '"$0" $1 -c "$2" -o "$3/$(echo "$2" | tr / _).o"' "${CXX:-c++}" "$flags" {} "$out/$name"
   "${CXX:-c++}" $flags -pthread -o "$out/$name/driver" "$out/$name"/*.o
