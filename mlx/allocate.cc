@@ -30,7 +30,6 @@ void check_memory(size_t bytes) {
 }
 
 static constexpr size_t PAGE = size_t(2) << 20; // of x86-64, and of aarch64 with small pages of 4 KiB
-
 static constexpr size_t LINE = 64; // of the cache
 static constexpr size_t WORD = 8;  // in which an arena counts, because MLX does in 32 bits
 
@@ -51,8 +50,8 @@ mx::allocator::Data allocate(size_t bytes) {
 }
 
 void Arena::reserve(size_t bytes, size_t arrays) {
-  constexpr size_t MOST = size_t(INT32_MAX) * WORD;
-  open(std::min(bytes + arrays * LINE, MOST - PAGE));
+  constexpr size_t MOST = size_t(8) << 30; // half of what MLX can count; the weights of a larger model are large by themselves
+  open(std::min(bytes + arrays * LINE, MOST));
 }
 
 void Arena::open(size_t bytes) {
