@@ -60,16 +60,52 @@ struct Row {
   }
 };
 
-// Quantises 32 values to 8 bits; values that are too small for 127/m to be a number are 0. One
+// Quantises the n values of a chunk of a row to 8 bits. Values that are too small for that to be done in numbers are 0. One
 // that is not a number makes the scale one that is not, so that it is not lost.
-inline void quantise(V a, V b, int8_t q[QUANT], float* scale, float* sum_) {
-  float m = most(max(abs(a), abs(b)));
-  V inverse = set1(m > 1e-36f ? 127 / m : 0);
-  V x = round(mul(a, inverse)), y = round(mul(b, inverse));
-  store_i8(q, to_int(x)), store_i8(q + LANES, to_int(y));
-  float s = m / 127 + sum(fma(a, zero(), mul(b, zero())));
-  *scale = s;
-  *sum_ = s * sum(add(x, y));
+inline void quantise(const Row& source, int from, int n, const Input& in, int tile, int lane, int width) {
+  constexpr float LEAST = 1e-30f;
+  V x[CHUNK / LANES];
+  float most_[CHUNK / QUANT], top = 0;
+  V bad = zero();
+  for (int i = 0; i < n / QUANT; i++) {
+    const V a = x[2 * i] = source.at(from + i * QUANT, LANES), b = x[2 * i + 1] = source.at(from + i * QUANT + LANES, LANES);
+    bad = fma(a, zero(), fma(b, zero(), bad));
+    most_[i] = most(max(abs(a), abs(b)));
+    top = top > most_[i] ? top : most_[i];
+  }
+  const float lost = sum(bad); // 0, or not a number
+  const float scale = lost == 0 && top > LEAST ? top / (127.0f * MOST_PART) : 0;
+  in.scales[size_t(tile) * chunks_of(in.k) + from / CHUNK * width + lane] = scale + lost;
+
+  const size_t first = size_t(tile) * in.k + size_t(from) * width;
+  int8_t* to = in.q + first + lane * 4;
+  for (int i = 0; i < n / QUANT; i++) {
+    float part = 1;
+    V a = zero(), b = zero();
+    if (scale > 0) {
+      part = std::ceil(most_[i] / (127 * scale));
+      part = part < 1 ? 1 : part > MOST_PART ? MOST_PART : part;
+      const V inverse = set1(1 / (part * scale));
+      a = round(mul(x[2 * i], inverse)), b = round(mul(x[2 * i + 1], inverse));
+    }
+    int8_t q[QUANT];
+    store_i8(q, to_int(a)), store_i8(q + LANES, to_int(b));
+    for (int j = 0; j < QUANT; j += 4) std::memcpy(to + size_t(i * QUANT + j) * width, q + j, 4);
+    const size_t at = first / QUANT + size_t(i) * width + lane;
+    in.parts[at] = part, in.pairs[at] = int32_t(part) * 0x10001;
+    in.sums[0][at] = part * sum(add(a, b));
+  }
+}
+
+// Adds up the sums of groups two by two.
+inline void add_sums(const Input& in, int tile, int lane, int width) {
+  for (int level = 1; level < 3; level++) {
+    const int group = QUANT << level;
+    if (in.k % group != 0) return;
+    const float* from = in.sums[level - 1] + size_t(tile) * (in.k / group * 2) + lane;
+    float* to = in.sums[level] + size_t(tile) * (in.k / group) + lane;
+    for (int g = 0; g < in.k / group; g++) to[g * width] = from[2 * g * width] + from[(2 * g + 1) * width];
+  }
 }
 
 void arrange(const Arrange& a, int row0, int row1) {
@@ -87,14 +123,8 @@ void arrange(const Arrange& a, int row0, int row1) {
       }
     }
     if (in.q) {
-      int8_t* to = in.q + size_t(tile) * in.k + lane * 4;
-      const size_t first = size_t(tile) * (in.k / QUANT) + lane;
-      for (int i = 0; i < in.k; i += QUANT) {
-        int8_t q[QUANT];
-        const size_t at = first + size_t(i / QUANT) * width;
-        quantise(source.at(i, LANES), source.at(i + LANES, LANES), q, in.scales + at, in.sums + at);
-        for (int j = 0; j < QUANT; j += 4) std::memcpy(to + size_t(i + j) * width, q + j, 4);
-      }
+      for (int i = 0; i < in.k; i += CHUNK) quantise(source, i, in.k - i < CHUNK ? in.k - i : CHUNK, in, tile, lane, width);
+      add_sums(in, tile, lane, width);
     }
   }
 }

@@ -29,15 +29,23 @@ struct Weight {
 // Activations, arranged for linear: tiles of up to TILE rows, and in a tile the
 // rows of each input (of each four inputs, when quantised) side by side, on a
 // number of lanes that is a power of two. Lanes without a row are never read.
+//
+// Quantised ones are x = scale*part*q, with a scale for a chunk of inputs and a whole number for
+// a part of them, so that products within a chunk can be added up as integers.
 constexpr int TILE = 8;
-constexpr int QUANT = 32; // inputs that share a scale
+constexpr int QUANT = 32;       // inputs of a part
+constexpr int CHUNK = 256;      // inputs of a chunk; the last one can have fewer
+constexpr int MOST_PART = 8191; // 128 products of 15*127 times this fit 32 bits
 struct Input {
   int rows, k;
-  float* x;      // [tile][k][lanes], or null
-  int8_t* q;     // [tile][k/4][lanes][4], or null
-  float* scales; // [tile][k/32][lanes]
-  float* sums;   // scale * sum of q, in the same order
+  float* x;       // [tile][k][lanes], or null
+  int8_t* q;      // [tile][k/4][lanes][4], or null
+  float* parts;   // [tile][k/32][lanes], from 1 to MOST_PART
+  int32_t* pairs; // the same, once in the low and once in the high half
+  float* scales;  // [tile][chunks_of(k)][lanes]
+  float* sums[3]; // of part*q of groups of 32, 64 and 128 inputs: [tile][k/group][lanes]; nothing if those do not divide k
 };
+static inline int chunks_of(int k) { return (k + CHUNK - 1) / CHUNK; }
 
 // The lanes of a tile with so many rows, and those of all tiles of so many rows.
 static inline int lanes_of(int rows) { return rows > 4 ? TILE : rows > 2 ? 4 : rows; }

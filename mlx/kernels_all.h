@@ -3,8 +3,8 @@
 
 #include "kernels.h"
 
-#include "dot.h"
 #include "linear.h"
+#include "dot.h"
 #include "arrange.h"
 #include "cache.h"
 #include "attend.h"

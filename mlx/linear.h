@@ -10,8 +10,8 @@
 // byte each; Q4 two fours in one block of 64 bytes, the first in the low halves of
 // the bytes. w = scale*q + bias, as MLX has it.
 //
-// A dot product is summed in the order of the inputs, in float32, with one exception
-// that is exact: the integer products of 32 inputs.
+// A dot product is summed in the order of the inputs, in float32; that of quantised inputs
+// as dot.h has it.
 
 namespace troupe::TROUPE_ISA {
 
@@ -173,28 +173,9 @@ void linear_exact(const Linear& l, int panel0, int panel1, int row0, int row1) {
   });
 }
 
-template <Form F, int S>
-inline void quantised_tile(const Linear& l, int panel0, int panel1, int row, int rows) {
-  const size_t panel = panel_size(l.w);
-  rows_of_tile<S>(l, panel0, panel1, row, rows, [&]<int P, int R>(int p, int row, int lane, V out[P][R]) {
-    const Input& in = *l.in;
-    const size_t scales = size_t(row) * (in.k / QUANT) + lane;
-    dot_panels<F, P, R, S>(l.w, l.w.data + p * panel, panel, in.q + size_t(row) * in.k + lane * 4, in.scales + scales, in.sums + scales,
-                           out);
-  });
-}
-
+// Quantised weights and activations; see dot.h.
 template <Form F>
-void linear_quantised(const Linear& l, int panel0, int panel1, int row0, int row1) {
-  tiles(l, panel0, panel1, row0, row1, [&](int p0, int p1, int row, int rows) {
-    switch (lanes_of(rows)) {
-      case 8: return quantised_tile<F, 8>(l, p0, p1, row, rows);
-      case 4: return quantised_tile<F, 4>(l, p0, p1, row, rows);
-      case 2: return quantised_tile<F, 2>(l, p0, p1, row, rows);
-      default: return quantised_tile<F, 1>(l, p0, p1, row, rows);
-    }
-  });
-}
+void linear_quantised(const Linear& l, int panel0, int panel1, int row0, int row1);
 
 template <Form F>
 void linear_integers(const Linear& l, int panel0, int panel1, int row0, int row1) {

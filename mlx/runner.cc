@@ -74,18 +74,21 @@ class Runner {
       size_t n = size_t(r.word());
       if (i >= int(outputs_.size())) need += rounded(n * sizeof(float));
     }
-    struct Parts { Input in; size_t x, q, scales, sums; };
+    struct Parts { Input in; size_t x, q, parts, pairs, scales, sums[3]; };
     std::vector<Parts> parts(size_t(r.integer()));
     for (auto& p : parts) {
       p.in.rows = r.integer(), p.in.k = r.integer();
       const bool plain = r.word() != 0, quantised = r.word() != 0;
       const size_t n = size_t(all_lanes(p.in.rows)) * p.in.k;
-      p.x = p.q = p.scales = p.sums = SIZE_MAX;
+      p.x = p.q = p.parts = p.pairs = p.scales = p.sums[0] = p.sums[1] = p.sums[2] = SIZE_MAX;
       if (plain) p.x = need, need += rounded(n * sizeof(float));
       if (quantised) {
+        const size_t part = rounded(n / QUANT * sizeof(float));
         p.q = need, need += rounded(n);
-        p.scales = need, need += rounded(n / QUANT * sizeof(float));
-        p.sums = need, need += rounded(n / QUANT * sizeof(float));
+        p.parts = need, need += part;
+        p.pairs = need, need += part;
+        p.scales = need, need += rounded(size_t(all_lanes(p.in.rows)) * chunks_of(p.in.k) * sizeof(float));
+        for (size_t& sum : p.sums) sum = need, need += part;
       }
     }
     reserve(need);
@@ -94,7 +97,8 @@ class Runner {
     }
     for (auto& p : parts) {
       p.in.x = place<float>(p.x), p.in.q = place<int8_t>(p.q);
-      p.in.scales = place<float>(p.scales), p.in.sums = place<float>(p.sums);
+      p.in.parts = place<float>(p.parts), p.in.pairs = place<int32_t>(p.pairs), p.in.scales = place<float>(p.scales);
+      for (int i = 0; i < 3; i++) p.in.sums[i] = place<float>(p.sums[i]);
       inputs_.push_back(p.in);
     }
     weights_.resize(size_t(r.integer()));

@@ -98,7 +98,7 @@ func (x *kernels) numerics() string {
 	if x.exact {
 		activations = Float32
 	}
-	return fmt.Sprintf("kernels %s, activations %s, %d-bit blocks of keys across and values along, 1", x.machine.ISA(), activations, x.form.bits)
+	return fmt.Sprintf("kernels %s, activations %s, %d-bit blocks of keys across and values along, 2", x.machine.ISA(), activations, x.form.bits)
 }
 
 func (x *kernels) tensors() []runtime.BlockTensor {

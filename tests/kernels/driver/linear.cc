@@ -48,15 +48,35 @@ void arrange(Case c) {
     std::vector<double> want;
     for (int i = 0; i < k; i++) want.push_back(source(a, row, i));
     for (int i = 0; i < k && a.out.x; i++) near(to.plain(row, i), want[i], 1e-5 * std::abs(want[i]) + 1e-6, "input", i);
-    for (int g = 0; g < k && quantised; g += QUANT) {
-      double most = 0, sum = 0, bad = 0;
-      for (int i = g; i < g + QUANT; i++) most = std::max(most, std::abs(want[i])), sum += to.code(row, i), bad += want[i] * 0;
+    for (int first = 0; first < k && quantised; first += CHUNK) {
+      const int end = std::min(k, first + CHUNK);
+      double most = 0, bad = 0;
+      for (int i = first; i < end; i++) most = std::max(most, std::abs(want[i])), bad += want[i] * 0;
+      const double scale = to.scale(row, first);
       if (std::isnan(bad)) {
-        expect(std::isnan(to.scale(row, g)), "what is not a number must not become one");
+        expect(std::isnan(scale), "what is not a number must not become one");
         continue;
       }
-      near(to.sum(row, g), to.scale(row, g) * sum, 1e-6 * std::abs(to.scale(row, g) * sum), "sum", g);
-      for (int i = g; i < g + QUANT; i++) near(to.quantised(row, i), want[i], most / 127 * 0.501 + 1e-6, "integer", i);
+      near(scale, most / 127 / MOST_PART, 1e-6 * scale + 1e-30, "scale", first);
+      for (int g = first; g < end; g += QUANT) {
+        double largest = 0;
+        for (int i = g; i < g + QUANT; i++) largest = std::max(largest, std::abs(want[i]));
+        const double part = to.part(row, g);
+        expect(part >= 1 && part <= MOST_PART && part == std::floor(part), "a part's number");
+        expect(to.pair(row, g) == int(part) * 65536 + int(part), "the same as a pair");
+        for (int i = g; i < g + QUANT; i++) near(to.quantised(row, i), want[i], (largest / 127 + scale) * 0.501 + 1e-6, "integer", i);
+      }
+    }
+    for (int level = 0; level < 3 && quantised; level++) {
+      const int group = QUANT << level;
+      for (int g = 0; g < k && k % group == 0; g += group) {
+        double sum = 0, magnitude = 0;
+        for (int i = g; i < g + group; i++) {
+          const double x = to.part(row, i) * to.code(row, i);
+          sum += x, magnitude += std::abs(x);
+        }
+        near(to.sum(row, g, level), sum, 1e-6 * magnitude, "sum", g);
+      }
     }
   }
 }
