@@ -64,36 +64,32 @@ struct Row {
 // that is not a number makes the scale one that is not, so that it is not lost.
 inline void quantise(const Row& source, int from, int n, const Input& in, int tile, int lane, int width) {
   constexpr float LEAST = 1e-30f;
-  V x[CHUNK / LANES];
-  float most_[CHUNK / QUANT], top = 0;
-  V bad = zero();
+  static_assert(CHUNK / QUANT <= LANES);
+  V x[CHUNK / LANES], bad = zero();
+  float largest[LANES] = {}, part[LANES], inverse[LANES];
   for (int i = 0; i < n / QUANT; i++) {
     const V a = x[2 * i] = source.at(from + i * QUANT, LANES), b = x[2 * i + 1] = source.at(from + i * QUANT + LANES, LANES);
     bad = fma(a, zero(), fma(b, zero(), bad));
-    most_[i] = most(max(abs(a), abs(b)));
-    top = top > most_[i] ? top : most_[i];
+    largest[i] = most(max(abs(a), abs(b)));
   }
-  const float lost = sum(bad); // 0, or not a number
-  const float scale = lost == 0 && top > LEAST ? top / (127.0f * MOST_PART) : 0;
-  in.scales[size_t(tile) * chunks_of(in.k) + from / CHUNK * width + lane] = scale + lost;
+  const float top = most(load(largest)), lost = sum(bad); // 0, or not a number
+  const bool some = lost == 0 && top > LEAST;
+  in.scales[size_t(tile) * chunks_of(in.k) + from / CHUNK * width + lane] = (some ? top / (127.0f * MOST_PART) : 0) + lost;
+  for (int i = 0; i < CHUNK / LANES && !some; i++) x[i] = zero();
+  // A part's number is rounded up, so that none of its integers is larger than 127.
+  const V parts = min(max(round(fma(load(largest), set1(some ? MOST_PART / top : 0), set1(0.5f))), set1(1)), set1(MOST_PART));
+  store(part, parts), store(inverse, div(set1(some ? 127.0f * MOST_PART / top : 0), parts));
 
   const size_t first = size_t(tile) * in.k + size_t(from) * width;
   int8_t* to = in.q + first + lane * 4;
   for (int i = 0; i < n / QUANT; i++) {
-    float part = 1;
-    V a = zero(), b = zero();
-    if (scale > 0) {
-      part = std::ceil(most_[i] / (127 * scale));
-      part = part < 1 ? 1 : part > MOST_PART ? MOST_PART : part;
-      const V inverse = set1(1 / (part * scale));
-      a = round(mul(x[2 * i], inverse)), b = round(mul(x[2 * i + 1], inverse));
-    }
+    const V a = round(mul(x[2 * i], set1(inverse[i]))), b = round(mul(x[2 * i + 1], set1(inverse[i])));
     int8_t q[QUANT];
     store_i8(q, to_int(a)), store_i8(q + LANES, to_int(b));
     for (int j = 0; j < QUANT; j += 4) std::memcpy(to + size_t(i * QUANT + j) * width, q + j, 4);
     const size_t at = first / QUANT + size_t(i) * width + lane;
-    in.parts[at] = part, in.pairs[at] = int32_t(part) * 0x10001;
-    in.sums[0][at] = part * sum(add(a, b));
+    in.parts[at] = part[i], in.pairs[at] = int32_t(part[i]) * 0x10001;
+    in.sums[0][at] = part[i] * sum(add(a, b));
   }
 }
 
