@@ -65,13 +65,17 @@ __attribute__((always_inline)) inline void dot_group(const Weight& w, const uint
         if (W != Read::Unpacked && first == 0) _mm_prefetch((const char*)(data + c * 64 + ahead), _MM_HINT_T0);
 #pragma GCC unroll 2
         for (int h = 0; h < H; h++) {
-          __m256i* kept = (__m256i*)(unpacked + c * 128) + first + h;
-          if constexpr (W == Read::Unpacked) {
-            lo[h] = _mm256_load_si256(kept), hi[h] = _mm256_load_si256(kept + 2);
-          } else {
+          if constexpr (W != Read::Unpacked) {
             const __m256i raw = _mm256_loadu_si256((const __m256i*)(data + c * 64) + first + h);
             lo[h] = _mm256_and_si256(raw, low), hi[h] = _mm256_and_si256(_mm256_srli_epi16(raw, 4), low);
-            if constexpr (W == Read::Unpack) _mm256_store_si256(kept, lo[h]), _mm256_store_si256(kept + 2, hi[h]);
+          }
+          if constexpr (W != Read::Packed) {
+            __m256i* kept = (__m256i*)(unpacked + c * 128) + first + h;
+            if constexpr (W == Read::Unpack) {
+              _mm256_store_si256(kept, lo[h]), _mm256_store_si256(kept + 2, hi[h]);
+            } else {
+              lo[h] = _mm256_load_si256(kept), hi[h] = _mm256_load_si256(kept + 2);
+            }
           }
         }
 #pragma GCC unroll 4
@@ -105,7 +109,8 @@ __attribute__((always_inline)) inline void dot_group(const Weight& w, const uint
         }
       }
     }
-    data += PART_BYTES<F>, unpacked += UNPACKED_BYTES<F>;
+    data += PART_BYTES<F>;
+    if constexpr (W != Read::Packed) unpacked += UNPACKED_BYTES<F>;
     x.next_part();
   }
 #pragma GCC unroll 2
@@ -133,7 +138,8 @@ __attribute__((noinline)) void dot_chunk(const Weight& w, int groups, const uint
     for (int r = 0; r < R; r++) sum[h][r] = _mm256_setzero_ps();
   for (int g = 0; g < groups; g++) {
     dot_group<F, PARTS, R, S, W>(w, data, unpacked, AHEAD, x, sum);
-    data += record, unpacked += PARTS * UNPACKED_BYTES<F>;
+    data += record;
+    if constexpr (W != Read::Packed) unpacked += PARTS * UNPACKED_BYTES<F>;
   }
 #pragma GCC unroll 4
   for (int r = 0; r < R; r++) {

@@ -260,7 +260,7 @@ int32_t mlx_dtype(uintptr_t address) {
 
 bool mlx_available(uintptr_t address) {
   auto& a = cell(address)->value;
-  return a && a->status() != mx::array::Status::unscheduled && a->is_available();
+  return a && a->is_available();
 }
 
 uintptr_t mlx_data(uintptr_t address) {
