@@ -155,7 +155,8 @@ __attribute__((noinline)) void dot_chunk(const Weight& w, int groups, const uint
 // turn for a group at a time.
 template <Form F, int PARTS, int P>
 __attribute__((noinline)) void dot_streams(const Linear& l, const uint8_t* data, size_t panel, int tile, V out[P]) {
-  constexpr int NEAR = 512; // how far ahead each is fetched, in bytes; every ninth line or so is left to the prefetcher, to keep it going
+  // How far ahead each of several is fetched, in bytes; every ninth line or so is left to the prefetcher, to keep it going.
+  constexpr int NEAR = P > 1 ? 512 : AHEAD;
   const size_t record = group_size<F, PARTS>(l.w);
   Codes<1> x(*l.in, l.w, tile, 0);
   __m256 all[P][2];
