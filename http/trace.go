@@ -115,7 +115,7 @@ func (t *traced) report(g *generation, out actors.Outcome) {
 	t.span.SetAttributes(
 		semconv.GenAIOperationNameChat, semconv.GenAIProviderNameKey.String("troupe"),
 		semconv.GenAIResponseModel(g.served), semconv.GenAIResponseID(g.id), semconv.GenAIAgentID(g.pseudonym),
-		semconv.GenAIRequestMaxTokens(g.call.maxTokens), semconv.GenAIRequestStreamKey.Bool(g.call.stream),
+		semconv.GenAIRequestMaxTokens(g.maxTokens), semconv.GenAIRequestStreamKey.Bool(g.call.stream),
 		semconv.GenAIUsageInputTokens(g.tokens), semconv.GenAIUsageCacheReadInputTokens(out.CachedTokens), semconv.GenAIUsageOutputTokens(out.OutputTokens),
 		semconv.GenAIResponseFinishReasons(finishedReason(out)),
 	)

@@ -167,7 +167,7 @@ func (c *changeFlags) follow(ctx context.Context, ticks <-chan time.Time, con *c
 		case <-ticks:
 		}
 		var m modelsReply
-		answer, err := c.sendUntil(ctx, http.MethodGet, "/admin/models", nil, c.AdminKey)
+		answer, err := c.sendUntil(ctx, http.MethodGet, "/admin/models", nil, c.AdminKey) //nolint:bodyclose // readAnswer closes it
 		if err != nil {
 			continue
 		}
