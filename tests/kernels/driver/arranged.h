@@ -12,11 +12,8 @@ class Arranged {
       : x_(plain ? size_t(all_lanes(rows)) * k : 0), q_(quantised ? size_t(all_lanes(rows)) * k : 0),
         parts_(q_.size() / QUANT), pairs_(parts_.size()), scales_(quantised ? size_t(all_lanes(rows)) * chunks_of(k) : 0),
         sums_{Buffer<float>(parts_.size()), Buffer<float>(parts_.size() / 2), Buffer<float>(parts_.size() / 4)},
-        in_{rows,           k,
-            plain ? x_.data() : nullptr,
-            quantised ? q_.data() : nullptr,
-            parts_.data(),  pairs_.data(),
-            scales_.data(), {sums_[0].data(), sums_[1].data(), sums_[2].data()}} {}
+        in_{rows, k, plain ? x_.data() : nullptr, quantised ? q_.data() : nullptr, parts_.data(), pairs_.data(), scales_.data(),
+            {sums_[0].data(), sums_[1].data(), sums_[2].data()}} {}
 
   const Input& input() const { return in_; }
 
