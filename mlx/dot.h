@@ -32,7 +32,7 @@ struct Codes {
     q = in.q + first + lane * 4;
     parts = in.parts + first / QUANT + lane, pairs = in.pairs + first / QUANT + lane;
     scales = in.scales + size_t(tile) * chunks_of(in.k) + chunk * S + lane;
-    const int level = w.group == QUANT ? 0 : w.group == 2 * QUANT ? 1 : 2; // a division takes as long as 500 products
+    const int level = w.group == QUANT ? 0 : w.group == 2 * QUANT ? 1 : 2; // spares a division for each chunk
     sums = in.sums[level] + (first / QUANT >> level) + lane;
   }
 
@@ -60,6 +60,36 @@ inline int groups_of(const Weight& w, int chunk) {
 #endif
 
 namespace troupe::TROUPE_ISA {
+
+// out[r] is the dot product of a panel with R rows of a tile.
+template <Form F, int R, int S>
+inline void dot_tile(const Weight& w, const uint8_t* data, Codes<S> x, V out[R]) {
+  const size_t record = group_size(w);
+  const int parts = w.group / QUANT;
+  V acc[R]; // not out itself: the compiler would have to store it each time
+  for (int r = 0; r < R; r++) acc[r] = zero();
+  for (int chunk = 0; chunk < chunks_of(w.k); chunk++) {
+    V sum[R];
+    for (int r = 0; r < R; r++) sum[r] = zero();
+    for (int g = 0; g < groups_of(w, chunk); g++, data += record) {
+      const uint8_t* at = data + size_t(parts) * PART_BYTES<F>;
+      const V scale = load_scale(w.scale, at), bias = load_scale(w.scale, at + PANEL * scale_size(w.scale));
+      V t[R];
+      for (int r = 0; r < R; r++) t[r] = zero();
+      for (int part = 0; part < parts; part++) {
+        I d[R];
+        dot_part<F, R, S>(data + part * PART_BYTES<F>, x.q, d);
+        for (int r = 0; r < R; r++) t[r] = fma(to_float(d[r]), set1(x.parts[r]), t[r]);
+        x.next_part();
+      }
+      for (int r = 0; r < R; r++) sum[r] = fma(t[r], scale, fma(bias, set1(x.sums[r]), sum[r]));
+      x.next_group();
+    }
+    for (int r = 0; r < R; r++) acc[r] = fma(sum[r], set1(x.scales[r]), acc[r]);
+    x.next_chunk();
+  }
+  for (int r = 0; r < R; r++) out[r] = acc[r];
+}
 
 template <Form F, int S>
 inline void quantised_tile(const Linear& l, int panel0, int panel1, int row, int rows) {
