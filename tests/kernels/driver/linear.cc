@@ -84,7 +84,7 @@ void arrange(Case c) {
 // A linear layer, of rows that were arranged, against the same in double.
 void linear(Case c) {
   Random& random = c.random;
-  const int n = random.in(1, 100), k = random_inputs(random), rows = random.one_in(4) ? 1 : random.in(1, 45);
+  const int n = random.in(1, 100), k = random_inputs(random), rows = random.one_in(4) ? 1 : random.one_in(10) ? random.in(120, 140) : random.in(1, 45);
   const Layer layer = random_layer(random, n, k);
   const bool integers = layer.weight.group != 0 && random.one_in(2);
   Arranged in(rows, k, !integers, integers);
